@@ -1,0 +1,220 @@
+//! What whoever runs the machine does with accounts: add, list, disable, enable, unlock, end sessions.
+
+use crate::audit::{AuditEvent, AuditFilter, AuditName, AuditPosition};
+use crate::client::Client;
+use crate::delivery::Delivery;
+use crate::email::Email;
+use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
+use crate::error::{Failure, Fault};
+use crate::hashing::{HashingError, Party};
+use crate::lockout::LockoutSubject;
+use crate::password::{Password, UnmetRule};
+use crate::random::draw;
+use crate::registration::PendingRegistration;
+use crate::session::EndReason;
+use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, UserPage, Which, Write};
+use crate::user::{Role, User, UserId, UserStatus};
+use crate::username::Username;
+
+/// The most that one page of a list may hold.
+pub const PAGE: usize = 200;
+
+/// An account to add.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The e-mail address.
+    pub email: String,
+    /// The username.
+    pub username: Option<String>,
+    /// Its first password; without one nobody can log in with a password.
+    pub password: Option<Password>,
+    /// What it may do.
+    pub role: Role,
+    /// Whether the address counts as proved.
+    pub email_verified: bool,
+}
+
+/// Why an account isn't added.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NewUserRefusal {
+    /// The address isn't one.
+    #[error("the e-mail address isn't valid: {0}")]
+    InvalidEmail(String),
+    /// The name can't be a username.
+    #[error("the username isn't valid: {0}")]
+    InvalidUsername(String),
+    /// The address has an account.
+    #[error("the e-mail address has an account already")]
+    EmailTaken,
+    /// The name, or one that looks like it, belongs to somebody.
+    #[error("the username is taken")]
+    UsernameTaken,
+    /// The password breaks these rules.
+    #[error("the password doesn't meet every rule: {}", .0.iter().map(UnmetRule::code).collect::<Vec<_>>().join(", "))]
+    PasswordTooWeak(Vec<UnmetRule>),
+    /// The first-administrator link was used, is too old, or a user exists by now.
+    #[error("the link doesn't work any more")]
+    LinkInvalid,
+    /// Too many passwords to hash at once.
+    #[error("too many requests at once: try again")]
+    Busy {
+        /// When to try again.
+        retry_after: std::time::Duration,
+    },
+}
+
+impl NewUserRefusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidEmail(_) => "invalid_email",
+            Self::InvalidUsername(_) => "invalid_username",
+            Self::EmailTaken => "email_taken",
+            Self::UsernameTaken => "username_taken",
+            Self::PasswordTooWeak(_) => "password_too_weak",
+            Self::LinkInvalid => "link_invalid",
+            Self::Busy { .. } => "busy",
+        }
+    }
+}
+
+impl Engine {
+    /// Adds an account, for set-up and scripts on the machine itself. Pending registrations of the address lapse.
+    ///
+    /// # Errors
+    /// [`NewUserRefusal`] says what is wrong.
+    pub async fn add_user(&self, form: NewUser, client: &Client) -> Result<User, Failure<NewUserRefusal>> {
+        let user = self.check_new_user(&form, client).await?;
+        let event = self.event(AuditName::UserChanged, client)?.of_user(user.id);
+        let event = event.with("added", true).with("role", user.role.name());
+        let (alive, lapsed) = self.alive_registrations(&user.email).await?;
+        let mut changes: Vec<_> = alive.into_iter().map(|r| r.id).chain(lapsed).map(Change::Lapse).collect();
+        changes.extend(self.name_lapsed(&user).await?.map(|held| Change::Lapse(held.id)));
+        changes.extend([Change::User(Write::Create(user.clone())), Change::Audit(event)]);
+        match self.directory().commit(&changes).await {
+            Ok(()) => Ok(user),
+            Err(CommitError::Taken(UniqueRule::Email)) => Err(Failure::Refused(NewUserRefusal::EmailTaken)),
+            Err(CommitError::Taken(UniqueRule::Username)) => Err(Failure::Refused(NewUserRefusal::UsernameTaken)),
+            Err(other) => Err(unexpected(other).into()),
+        }
+    }
+
+    /// Reads the form and hashes its password; nothing is stored.
+    pub(crate) async fn check_new_user(
+        &self,
+        form: &NewUser,
+        client: &Client,
+    ) -> Result<User, Failure<NewUserRefusal>> {
+        let refuse = Failure::Refused;
+        let email = Email::parse(&form.email).map_err(|e| refuse(NewUserRefusal::InvalidEmail(e.to_string())))?;
+        let username = form.username.as_deref().map(Username::parse).transpose();
+        let username = username.map_err(|e| refuse(NewUserRefusal::InvalidUsername(e.to_string())))?;
+        let now = self.now();
+        let mut user = User::new(UserId::generate(now, self.random())?, email, form.role.clone(), now);
+        if let Some(password) = &form.password {
+            let names: Vec<&str> =
+                std::iter::once(user.email.key()).chain(username.as_ref().map(Username::key)).collect();
+            let policy = self.policy();
+            let unmet = policy.password.unmet(password, &names, self.password_rules());
+            if !unmet.is_empty() {
+                return Err(refuse(NewUserRefusal::PasswordTooWeak(unmet)));
+            }
+            let party = Party { account: None, address: client.network() };
+            let (cost, salt) = (policy.password.bcrypt_cost, draw(self.random())?);
+            let hashed = self.hashing().hash(&party, password.clone(), cost, salt).await;
+            user.password = Some(hashed.map_err(|error| match error {
+                HashingError::Busy { retry_after } => refuse(NewUserRefusal::Busy { retry_after }),
+                HashingError::Fault(fault) => Failure::Fault(fault),
+            })?);
+            user.password_changed_at = Some(now);
+        }
+        user.username = username;
+        user.email_verified_at = form.email_verified.then_some(now);
+        Ok(user)
+    }
+
+    /// A registration that holds the user's name although its time is over.
+    async fn name_lapsed(&self, user: &User) -> Result<Option<PendingRegistration>, Fault> {
+        let Some(name) = &user.username else { return Ok(None) };
+        let held = self.directory().registration(RegistrationKey::UsernameSkeleton(name.skeleton())).await?;
+        Ok(held.filter(|held| held.expires_at <= self.now() || held.email == user.email))
+    }
+
+    /// A page of accounts in order of creation, at most [`PAGE`], optionally only those containing a text.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn users(&self, containing: &str, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault> {
+        let containing = containing.trim().to_lowercase();
+        self.directory().users(&UserPage { after, containing: &containing, limit: limit.min(PAGE) }).await
+    }
+
+    /// The account with an e-mail address or username.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn find_user(&self, identifier: &str) -> Result<Option<User>, Fault> {
+        if let Ok(email) = Email::parse(identifier) {
+            return self.directory().user(UserKey::Email(email.key())).await;
+        }
+        let Ok(name) = Username::parse(identifier) else { return Ok(None) };
+        let found = self.directory().user(UserKey::UsernameSkeleton(name.skeleton())).await?;
+        Ok(found.filter(|user| user.username.as_ref() == Some(&name)))
+    }
+
+    /// Switches an account on or off; switching it off ends its sessions before this returns. `None`: no such account.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn set_status(&self, id: UserId, status: UserStatus, client: &Client) -> Result<Option<User>, Fault> {
+        for _ in 0..DECISIONS {
+            let Some(user) = self.directory().user(UserKey::Id(id)).await? else { return Ok(None) };
+            let event = self.event(AuditName::UserChanged, client)?.of_user(id).with("status", status.name());
+            let deliveries = match status {
+                UserStatus::Active => Vec::new(),
+                UserStatus::Disabled => vec![self.ending(id, EndReason::AccountClosed)?],
+            };
+            let changed = User { status, ..user };
+            let changes = vec![Change::User(Write::Update(changed.clone())), Change::Audit(event)];
+            match self.commit(changes, deliveries).await {
+                Ok(()) => return Ok(Some(User { revision: changed.revision.next(), ..changed })),
+                Err(CommitError::Stale) => {}
+                Err(other) => return Err(unexpected(other)),
+            }
+        }
+        Err(overtaken("changing user", id))
+    }
+
+    /// Lifts the restriction of an account's login; whether one stood.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn unlock(&self, id: UserId, client: &Client) -> Result<bool, Fault> {
+        let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);
+        self.record([event]).await?;
+        self.lockouts().lift(&LockoutSubject::Account(id), self.now()).await
+    }
+
+    /// Ends all sessions of an account before this returns.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn end_sessions(&self, id: UserId, client: &Client) -> Result<(), Fault> {
+        let event = self.event(AuditName::SessionEnded, client)?.of_user(id).with("sessions", "all");
+        let delivery = self.ending(id, EndReason::Revoked)?;
+        self.commit(vec![Change::Audit(event)], vec![delivery]).await.map_err(unexpected)
+    }
+
+    fn ending(&self, id: UserId, reason: EndReason) -> Result<Delivery, Fault> {
+        Delivery::of_ended_sessions(id, Which::All, reason, self.now(), self.random())
+    }
+
+    /// A page of the audit trail, oldest first, at most [`PAGE`] events, each with its place.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
+        self.directory().audit(filter, limit.min(PAGE)).await
+    }
+}

@@ -1,0 +1,381 @@
+//! The engine: policy, ports and hashing threads in one cheap handle. The flows are its methods, each in its own file.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::audit::{AuditEvent, AuditName, EventId};
+use crate::client::Client;
+use crate::delivery::{Delivery, Parcel};
+use crate::error::Fault;
+use crate::hashing::HashingPool;
+use crate::mail::Mailer;
+use crate::password::PasswordRule;
+use crate::policy::{Policy, PolicyProblem};
+use crate::random::{SecureRandom, SystemRandom};
+use crate::seal::{OpenRefused, SealKeys, Sealed};
+use crate::sign_up::SignUpGate;
+use crate::store::{
+    Change, CommitError, Directory, LockoutStore, Marker, SessionStore, TicketStore, UniqueRule, Write,
+};
+use crate::time::{Clock, SystemClock, Timestamp};
+use crate::upkeep::{Upkeep, UpkeepThread};
+
+/// How often a decision is made anew because somebody else's commit came first, before the flow gives up as a fault.
+pub(crate) const DECISIONS: usize = 256;
+
+/// The authentication engine. Cloning gives another handle on the same engine.
+///
+/// All methods are `async` and need no particular runtime. Dropping a future half-way never leaves half a change
+/// behind, but a guess that was charged for it counts as failed.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    policy: RwLock<Arc<Policy>>,
+    ports: Ports,
+    keys: SealKeys,
+    hashing: HashingPool,
+    thread: UpkeepThread,
+}
+
+#[derive(Debug, Clone)]
+struct Ports {
+    directory: Arc<dyn Directory>,
+    sessions: Arc<dyn SessionStore>,
+    lockouts: Arc<dyn LockoutStore>,
+    tickets: Arc<dyn TicketStore>,
+    mailer: Option<Arc<dyn Mailer>>,
+    gate: Option<Arc<dyn SignUpGate>>,
+    password_rules: Vec<Arc<dyn PasswordRule>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
+}
+
+/// Why an engine doesn't start. Nothing is listening and nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A port wasn't given to the builder.
+    #[error("the engine has no {0}: give the builder one")]
+    Missing(&'static str),
+    /// The policy is impossible or contradicts itself.
+    #[error("the policy can't be followed: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Policy(Vec<PolicyProblem>),
+    /// What the store holds was sealed with another key.
+    #[error("the seal key doesn't fit the data: {0}; restore the key that this store was made with")]
+    SealKey(#[source] OpenRefused),
+    /// The store or the system failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Collects what an engine needs; see [`Engine::builder`].
+#[derive(Debug)]
+pub struct EngineBuilder {
+    policy: Policy,
+    keys: Option<SealKeys>,
+    directory: Option<Arc<dyn Directory>>,
+    sessions: Option<Arc<dyn SessionStore>>,
+    lockouts: Option<Arc<dyn LockoutStore>>,
+    tickets: Option<Arc<dyn TicketStore>>,
+    mailer: Option<Arc<dyn Mailer>>,
+    gate: Option<Arc<dyn SignUpGate>>,
+    password_rules: Vec<Arc<dyn PasswordRule>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
+    upkeep: Upkeep,
+}
+
+impl EngineBuilder {
+    /// One store for all four storage ports.
+    #[must_use]
+    pub fn store<S>(self, store: Arc<S>) -> Self
+    where
+        S: Directory + SessionStore + LockoutStore + TicketStore + 'static,
+    {
+        self.directory(store.clone()).sessions(store.clone()).lockouts(store.clone()).tickets(store)
+    }
+
+    /// Where users, audit trail and outbox are.
+    #[must_use]
+    pub fn directory(self, directory: Arc<dyn Directory>) -> Self {
+        Self { directory: Some(directory), ..self }
+    }
+
+    /// Where sessions are.
+    #[must_use]
+    pub fn sessions(self, sessions: Arc<dyn SessionStore>) -> Self {
+        Self { sessions: Some(sessions), ..self }
+    }
+
+    /// Where failures are counted.
+    #[must_use]
+    pub fn lockouts(self, lockouts: Arc<dyn LockoutStore>) -> Self {
+        Self { lockouts: Some(lockouts), ..self }
+    }
+
+    /// Where tickets are.
+    #[must_use]
+    pub fn tickets(self, tickets: Arc<dyn TicketStore>) -> Self {
+        Self { tickets: Some(tickets), ..self }
+    }
+
+    /// Who carries mails; without one, `mail.transport` must be `none`.
+    #[must_use]
+    pub fn mailer(self, mailer: Arc<dyn Mailer>) -> Self {
+        Self { mailer: Some(mailer), ..self }
+    }
+
+    /// The keys that secrets at rest are sealed with.
+    #[must_use]
+    pub fn seal_keys(self, keys: SealKeys) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    /// The rules; [`Policy::default`] if not given.
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// The host's own yes or no on each sign-up.
+    #[must_use]
+    pub fn sign_up_gate(self, gate: Arc<dyn SignUpGate>) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
+    /// A password rule of the host's own, beside the policy's; may be called several times.
+    #[must_use]
+    pub fn password_rule(mut self, rule: Arc<dyn PasswordRule>) -> Self {
+        self.password_rules.push(rule);
+        self
+    }
+
+    /// Where the time is read; the machine's clock if not given.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Where chance comes from; the operating system if not given.
+    #[must_use]
+    pub fn random(self, random: Arc<dyn SecureRandom>) -> Self {
+        Self { random, ..self }
+    }
+
+    /// Who retries deliveries and sweeps what had its time; an own thread if not given.
+    #[must_use]
+    pub fn upkeep(self, upkeep: Upkeep) -> Self {
+        Self { upkeep, ..self }
+    }
+
+    /// Checks policy and seal key against the store and starts the hashing threads.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is missing, impossible or broken.
+    pub async fn start(self) -> Result<Engine, StartError> {
+        let problems = self.policy.problems();
+        if !problems.is_empty() {
+            return Err(StartError::Policy(problems));
+        }
+        if self.mailer.is_none() && self.policy.mail.is_on() {
+            return Err(StartError::Missing("mailer (or set mail.transport to \"none\")"));
+        }
+        let ports = Ports {
+            directory: self.directory.ok_or(StartError::Missing("directory"))?,
+            sessions: self.sessions.ok_or(StartError::Missing("session store"))?,
+            lockouts: self.lockouts.ok_or(StartError::Missing("lockout store"))?,
+            tickets: self.tickets.ok_or(StartError::Missing("ticket store"))?,
+            mailer: self.mailer,
+            gate: self.gate,
+            password_rules: self.password_rules,
+            clock: self.clock,
+            random: self.random,
+        };
+        let keys = self.keys.ok_or(StartError::Missing("seal key"))?;
+        check_canary(&ports, &keys).await?;
+        let hashing = HashingPool::start(&self.policy.hashing, ports.clock.clone())?;
+        let thread = UpkeepThread::default();
+        let inner = Arc::new(Inner { policy: RwLock::new(Arc::new(self.policy)), ports, keys, hashing, thread });
+        if self.upkeep == Upkeep::OwnThread {
+            inner.thread.start(&inner)?;
+        }
+        Ok(Engine { inner })
+    }
+}
+
+/// The store keeps one sealed value that tells at start, not at the first login, whether the key is the right one.
+async fn check_canary(ports: &Ports, keys: &SealKeys) -> Result<(), StartError> {
+    const NAME: &str = "seal-canary";
+    let read =
+        |text: String| serde_json::from_str::<Sealed>(&text).map_err(|_| StartError::SealKey(OpenRefused::Damaged));
+    if let Some(text) = ports.directory.marker(NAME).await? {
+        return keys.open(&read(text)?, NAME, b"").map(drop).map_err(StartError::SealKey);
+    }
+    let sealed = keys.seal(b"canary", NAME, b"", &*ports.random)?;
+    let value = serde_json::to_string(&sealed).map_err(|source| Fault::lasting("writing", NAME, source))?;
+    match ports.directory.commit(&[Change::Mark(Marker { name: NAME, value })]).await {
+        Ok(()) => Ok(()),
+        Err(CommitError::Taken(UniqueRule::Marker)) => Box::pin(check_canary(ports, keys)).await,
+        Err(other) => Err(unexpected(other).into()),
+    }
+}
+
+impl Engine {
+    /// Starts collecting what an engine needs.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder {
+            policy: Policy::default(),
+            keys: None,
+            directory: None,
+            sessions: None,
+            lockouts: None,
+            tickets: None,
+            mailer: None,
+            gate: None,
+            password_rules: Vec::new(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            upkeep: Upkeep::OwnThread,
+        }
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// The rules in force now. A flow reads them once a step.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.inner.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a new policy in force, whole or not at all; steps under way finish under the old one.
+    ///
+    /// # Errors
+    /// [`StartError::Policy`] with every problem; the old policy stays.
+    pub async fn set_policy(&self, policy: Policy) -> Result<(), StartError> {
+        let problems = policy.problems();
+        if !problems.is_empty() {
+            return Err(StartError::Policy(problems));
+        }
+        if self.mailer().is_none() && policy.mail.is_on() {
+            return Err(StartError::Missing("mailer (or set mail.transport to \"none\")"));
+        }
+        let event = self.event(AuditName::PolicyChanged, &Client::default())?;
+        self.directory().commit(&[Change::Audit(event)]).await.map_err(unexpected)?;
+        self.hashing().set_policy(&policy.hashing);
+        *self.inner.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        Ok(())
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn ping(&self) -> Result<(), Fault> {
+        self.directory().ping().await
+    }
+
+    /// The present moment on the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    /// How many password hashes were computed since the start.
+    pub fn hash_evaluations(&self) -> u64 {
+        self.hashing().evaluations()
+    }
+
+    pub(crate) fn directory(&self) -> &dyn Directory {
+        &*self.inner.ports.directory
+    }
+
+    pub(crate) fn sessions(&self) -> &dyn SessionStore {
+        &*self.inner.ports.sessions
+    }
+
+    pub(crate) fn lockouts(&self) -> &dyn LockoutStore {
+        &*self.inner.ports.lockouts
+    }
+
+    pub(crate) fn tickets(&self) -> &dyn TicketStore {
+        &*self.inner.ports.tickets
+    }
+
+    pub(crate) fn mailer(&self) -> Option<&dyn Mailer> {
+        self.inner.ports.mailer.as_deref()
+    }
+
+    pub(crate) fn gate(&self) -> Option<&dyn SignUpGate> {
+        self.inner.ports.gate.as_deref()
+    }
+
+    pub(crate) fn password_rules(&self) -> &[Arc<dyn PasswordRule>] {
+        &self.inner.ports.password_rules
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.inner.ports.clock
+    }
+
+    pub(crate) fn random(&self) -> &dyn SecureRandom {
+        &*self.inner.ports.random
+    }
+
+    pub(crate) fn keys(&self) -> &SealKeys {
+        &self.inner.keys
+    }
+
+    pub(crate) fn hashing(&self) -> &HashingPool {
+        &self.inner.hashing
+    }
+
+    /// A new audit event at the present moment.
+    pub(crate) fn event(&self, name: AuditName, client: &Client) -> Result<AuditEvent, Fault> {
+        let now = self.now();
+        Ok(AuditEvent::new(EventId::generate(now, self.random())?, name, now, client.clone()))
+    }
+
+    /// Commits audit events that have no other effect.
+    pub(crate) async fn record(&self, events: impl IntoIterator<Item = AuditEvent>) -> Result<(), Fault> {
+        let changes: Vec<_> = events.into_iter().map(Change::Audit).collect();
+        self.directory().commit(&changes).await.map_err(unexpected)
+    }
+
+    /// Commits `changes` with `deliveries` and carries those out.
+    ///
+    /// Once it is committed it stands: a delivery that fails here stays in the outbox and is tried again. A mail may
+    /// come late; ended sessions are promised by the reply, so failing to end them is a fault.
+    pub(crate) async fn commit(&self, mut changes: Vec<Change>, deliveries: Vec<Delivery>) -> Result<(), CommitError> {
+        let (later, at_once): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|d| self.is_for_upkeep(d));
+        let later: Vec<_> = later.into_iter().map(Delivery::unleased).collect();
+        changes.extend(later.iter().chain(&at_once).cloned().map(Write::Create).map(Change::Delivery));
+        self.directory().commit(&changes).await?;
+        if !later.is_empty() {
+            self.inner.thread.wake();
+        }
+        for delivery in at_once {
+            let (id, is_mail) = (delivery.id, matches!(delivery.parcel, Parcel::Mail(_)));
+            let done = self.carry_out(delivery).await;
+            if !is_mail && !done? {
+                return Err(Fault::new("ending sessions by delivery", id, "it is tried again until it is done").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A commit that nothing can contend with failed all the same.
+pub(crate) fn unexpected(error: CommitError) -> Fault {
+    match error {
+        CommitError::Fault(fault) => fault,
+        other @ (CommitError::Stale | CommitError::Taken(_)) => Fault::new("committing to", "the directory", other),
+    }
+}
+
+/// The decision was overtaken by others every time.
+pub(crate) fn overtaken(doing: &'static str, subject: impl std::fmt::Display) -> Fault {
+    Fault::new(doing, subject, "other commits came first every time; try again")
+}

@@ -1,0 +1,179 @@
+//! The one gate before every test of a guessable secret: charge first, evaluate then, settle last.
+
+use std::time::Duration;
+
+use crate::audit::{AuditEvent, AuditName};
+use crate::client::Client;
+use crate::engine::Engine;
+use crate::error::{Failure, Fault};
+use crate::hashing::Party;
+use crate::lockout::{Charge, GuessId, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::random::draw;
+use crate::token::Digest;
+use crate::user::UserId;
+
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_millis(80);
+
+/// A guess that is charged and waits to be settled. Dropped unsettled, it counts as failed after a minute.
+#[derive(Debug)]
+#[must_use = "a guess that isn't settled counts as failed"]
+pub(crate) struct Guess {
+    id: GuessId,
+    account: Counter,
+    address: Option<Counter>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Counter {
+    subject: LockoutSubject,
+    rule: LockoutRule,
+    key: &'static str,
+}
+
+/// Whose secret is guessed at: what is counted, and what the trail says of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Guesser {
+    pub(crate) subject: LockoutSubject,
+    pub(crate) user: Option<UserId>,
+    pub(crate) named: Option<String>,
+}
+
+impl Guesser {
+    /// Somebody who guesses at the secret of an account that is known.
+    pub(crate) fn at_account(user: UserId) -> Self {
+        Self { subject: LockoutSubject::Account(user), user: Some(user), named: None }
+    }
+
+    /// Who holds places in the hashing queue together.
+    pub(crate) fn party(&self, client: &Client) -> Party {
+        let (kind, key) = self.subject.key();
+        let account = Digest::of(&[&[u8::try_from(kind).unwrap_or_default()][..], &key].concat());
+        Party { account: Some(*account.as_bytes()), address: client.network() }
+    }
+
+    /// Puts on an event whom it concerns.
+    pub(crate) fn sign(&self, event: AuditEvent) -> AuditEvent {
+        AuditEvent { user: self.user, subject: self.named.clone(), ..event }
+    }
+}
+
+/// Why nothing may be evaluated now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum GuessRefusal {
+    /// Too many failures: nothing is evaluated before that long.
+    #[error("too many failures: try again in {} s", .retry_after.as_secs())]
+    LockedOut {
+        /// Until the restriction ends.
+        retry_after: Duration,
+    },
+    /// Too many at once: says nothing about the account.
+    #[error("too many requests at once: try again in {} s", .retry_after.as_secs().max(1))]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+impl GuessRefusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::LockedOut { .. } => "locked_out",
+            Self::Busy { .. } => "busy",
+        }
+    }
+}
+
+impl Engine {
+    /// Charges one guess at a secret, waiting for those in flight at most `hashing.max_wait`.
+    pub(crate) async fn charge(&self, who: &Guesser, client: &Client) -> Result<Guess, Failure<GuessRefusal>> {
+        let policy = self.policy();
+        let id = GuessId(u128::from_be_bytes(draw(self.random())?));
+        let account =
+            Counter { subject: who.subject, rule: policy.lockout.account_rule(), key: "lockout.max_failures" };
+        let address = policy.lockout.address_rule().zip(client.network()).map(|(rule, network)| Counter {
+            subject: LockoutSubject::Address(self.keys().fingerprint("address", &[network.to_string().as_bytes()])),
+            rule,
+            key: "lockout.per_address",
+        });
+        if let Some(counter) = &address {
+            self.charge_one(counter, id, who, client).await?;
+        }
+        match self.charge_one(&account, id, who, client).await {
+            Ok(()) => Ok(Guess { id, account, address }),
+            Err(failure) => {
+                self.settle_address(address, id, Verdict::Withdrawn).await?;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn charge_one(
+        &self,
+        counter: &Counter,
+        id: GuessId,
+        who: &Guesser,
+        client: &Client,
+    ) -> Result<(), Failure<GuessRefusal>> {
+        let patience = self.policy().hashing.max_wait;
+        let (started, mut wait) = (self.now(), FIRST_WAIT);
+        loop {
+            let now = self.now();
+            match self.lockouts().charge(&counter.subject, id, &counter.rule, now).await? {
+                Charge::Granted => return Ok(()),
+                Charge::Restricted { until, report } => {
+                    self.report(report, counter, who, client).await?;
+                    return Err(Failure::Refused(GuessRefusal::LockedOut { retry_after: now.until(until) }));
+                }
+                Charge::Undecided if started.until(now) >= patience => {
+                    return Err(Failure::Refused(GuessRefusal::Busy { retry_after: patience }));
+                }
+                Charge::Undecided => self.clock().sleep(wait).await,
+            }
+            wait = wait.saturating_mul(2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Refusals of a restricted account are one counted event a minute, so that nobody fills the disk with them.
+    async fn report(
+        &self,
+        refusals: Option<u32>,
+        counter: &Counter,
+        who: &Guesser,
+        client: &Client,
+    ) -> Result<(), Fault> {
+        let Some(count) = refusals else { return Ok(()) };
+        let event = who.sign(self.event(AuditName::LoginRestricted, client)?).refused_by(counter.key);
+        self.record([event.with("refusals", count)]).await
+    }
+
+    /// Settles a charged guess on every counter that was charged for it.
+    ///
+    /// A completed login never clears an address's count: whoever has one account could guess at others for ever.
+    pub(crate) async fn settle(&self, guess: Guess, verdict: Verdict) -> Result<Settled, Fault> {
+        let Guess { id, account, address } = guess;
+        let at_address = match verdict {
+            Verdict::Failed => Verdict::Failed,
+            Verdict::Withdrawn | Verdict::Completed => Verdict::Withdrawn,
+        };
+        self.settle_address(address, id, at_address).await?;
+        self.lockouts().settle(&account.subject, id, verdict, &account.rule, self.now()).await
+    }
+
+    async fn settle_address(&self, address: Option<Counter>, id: GuessId, verdict: Verdict) -> Result<(), Fault> {
+        if let Some(Counter { subject, rule, .. }) = address {
+            self.lockouts().settle(&subject, id, verdict, &rule, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Clears the count of an account after a login that was completed in a later step than its guess.
+    pub(crate) async fn clear_count(&self, user: UserId) -> Result<(), Fault> {
+        let rule = self.policy().lockout.account_rule();
+        let nobody = GuessId(u128::from_be_bytes(draw(self.random())?));
+        let subject = LockoutSubject::Account(user);
+        self.lockouts().settle(&subject, nobody, Verdict::Completed, &rule, self.now()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! Mails: what is told to a person's mailbox, and the port that carries it there.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::email::Email;
+use crate::error::Fault;
+use crate::time::Timestamp;
+
+/// A mail ready to be sent. Its text may hold a link that opens something: it is sealed wherever it waits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// What it is about.
+    pub kind: MailKind,
+    /// The sender's address, from the policy.
+    pub from: String,
+    /// The recipient: always an address from the store or a parsed one, never raw input.
+    pub to: Email,
+    /// The subject, one line.
+    pub subject: String,
+    /// The plain text part.
+    pub text: String,
+    /// The HTML part.
+    pub html: String,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mail({} to {})", self.kind.name(), self.to.masked())
+    }
+}
+
+/// What a mail is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum MailKind {
+    /// Prove that the address is yours.
+    VerifyEmail,
+    /// Somebody signed up with your address, which has an account already.
+    AlreadyRegistered,
+}
+
+impl MailKind {
+    /// The stable name, as in the files of a mail folder.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify-email",
+            Self::AlreadyRegistered => "already-registered",
+        }
+    }
+}
+
+/// Carries mails.
+///
+/// An implementation promises:
+/// 1. `send` returns only after the mail is accepted for delivery, or fails.
+/// 2. The envelope is `mail.to` as parsed; no header is built from unescaped text (no CR or LF gets through).
+/// 3. It bounds its own time.
+#[async_trait]
+pub trait Mailer: Send + Sync + fmt::Debug {
+    /// Hands over one mail.
+    ///
+    /// # Errors
+    /// The mail wasn't accepted; the engine keeps it and tries again with back-off.
+    async fn send(&self, mail: &Mail) -> Result<(), Fault>;
+
+    /// When the engine hands mails over.
+    fn promptness(&self) -> Promptness;
+}
+
+/// When mails are handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promptness {
+    /// Before the reply that promises the mail: for transports that take next to no time.
+    BeforeReply,
+    /// Soon after the reply, so that nobody can time who gets a mail.
+    AfterReply,
+}
+
+/// The `[mail]` section of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MailPolicy {
+    /// The sender's address.
+    pub from: String,
+    /// Mails that strangers can ask for, of one kind to one address; twice that in all.
+    pub per_hour: u32,
+    /// `dir:PATH` (one .eml a mail), `smtp://…`, `smtps://…` or `none`.
+    pub transport: String,
+}
+
+impl Default for MailPolicy {
+    fn default() -> Self {
+        Self { from: "no-reply@localhost".to_owned(), per_hour: 3, transport: "dir:mail".to_owned() }
+    }
+}
+
+impl MailPolicy {
+    /// Whether mails can be sent at all.
+    pub fn is_on(&self) -> bool {
+        self.transport != "none"
+    }
+}
+
+/// The languages that mails are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    English,
+    Korean,
+}
+
+impl Language {
+    fn of(locale: Option<&str>) -> Self {
+        match locale {
+            Some(tag) if tag == "ko" || tag.starts_with("ko-") => Self::Korean,
+            _ => Self::English,
+        }
+    }
+}
+
+/// One link of a verification mail: each pending registration of the address has its own.
+#[derive(Debug, Clone)]
+pub(crate) struct VerificationLink {
+    pub(crate) url: String,
+    pub(crate) asked_at: Timestamp,
+    pub(crate) from_address: Option<std::net::IpAddr>,
+    pub(crate) works_for: Duration,
+}
+
+/// What a mail has in common whatever it says.
+#[derive(Debug, Clone)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a Email,
+    pub(crate) locale: Option<&'a str>,
+    pub(crate) now: Timestamp,
+}
+
+/// The mail that proves an address. Nothing that the applicant typed is in it but the address.
+pub(crate) fn verify_email(envelope: &Envelope<'_>, service: &str, links: &[VerificationLink]) -> Mail {
+    let language = Language::of(envelope.locale);
+    let (subject, intro, outro) = match language {
+        Language::English => (
+            format!("{service}: confirm your e-mail address"),
+            format!(
+                "Somebody asked for an account at {service} with this address. If it was you, open the link and confirm:"
+            ),
+            "If it wasn't you, open the link and say so, or do nothing: the request lapses by itself.".to_owned(),
+        ),
+        Language::Korean => (
+            format!("{service}: 이메일 주소를 확인해 주세요"),
+            format!("이 주소로 {service} 계정이 요청되었습니다. 본인이 요청했다면 아래 링크를 열어 확인해 주세요:"),
+            "본인이 요청하지 않았다면 링크에서 알려 주시거나 무시하셔도 됩니다. 요청은 자동으로 만료됩니다.".to_owned(),
+        ),
+    };
+    let body = links.iter().map(|link| Paragraph::Link { url: link.url.clone(), about: about(language, link) });
+    compose(MailKind::VerifyEmail, envelope, subject, &framed(intro, body, outro))
+}
+
+/// Tells an account's owner that somebody tried to sign up with its address.
+pub(crate) fn already_registered(envelope: &Envelope<'_>, service: &str, url: &str) -> Mail {
+    let (subject, intro, outro) = match Language::of(envelope.locale) {
+        Language::English => (
+            format!("{service}: you already have an account"),
+            format!(
+                "Somebody asked for an account at {service} with this address, which has one already. Log in here:"
+            ),
+            "If it wasn't you, you need do nothing: your account is unchanged.".to_owned(),
+        ),
+        Language::Korean => (
+            format!("{service}: 이미 계정이 있습니다"),
+            format!("이 주소로 {service} 계정이 요청되었지만 이미 계정이 있습니다. 여기에서 로그인하세요:"),
+            "본인이 요청하지 않았다면 아무것도 하지 않으셔도 됩니다. 계정은 그대로입니다.".to_owned(),
+        ),
+    };
+    let link = Paragraph::Link { url: url.to_owned(), about: String::new() };
+    compose(MailKind::AlreadyRegistered, envelope, subject, &framed(intro, [link], outro))
+}
+
+fn about(language: Language, link: &VerificationLink) -> String {
+    let hours = link.works_for.as_secs().div_ceil(3_600);
+    let from = link.from_address.map(|address| address.to_string());
+    let asked_at = to_the_minute(link.asked_at);
+    match (language, from) {
+        (Language::English, Some(from)) => format!("asked for on {asked_at} from {from}; works for {hours} h"),
+        (Language::English, None) => format!("asked for on {asked_at}; works for {hours} h"),
+        (Language::Korean, Some(from)) => {
+            format!("요청 시각 {asked_at}, 요청 주소 {from}, {hours}시간 동안 유효")
+        }
+        (Language::Korean, None) => format!("요청 시각 {asked_at}, {hours}시간 동안 유효"),
+    }
+}
+
+/// A moment as people read it: `2027-01-15 08:00 UTC`.
+fn to_the_minute(at: Timestamp) -> String {
+    at.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).chain(" UTC".chars()).collect()
+}
+
+enum Paragraph {
+    Text(String),
+    Link { url: String, about: String },
+}
+
+fn framed(intro: String, body: impl IntoIterator<Item = Paragraph>, outro: String) -> Vec<Paragraph> {
+    let mut paragraphs = vec![Paragraph::Text(intro)];
+    paragraphs.extend(body);
+    paragraphs.push(Paragraph::Text(outro));
+    paragraphs
+}
+
+fn compose(kind: MailKind, envelope: &Envelope<'_>, subject: String, paragraphs: &[Paragraph]) -> Mail {
+    let text: Vec<String> = paragraphs.iter().map(as_text).collect();
+    let html: Vec<String> = paragraphs.iter().map(as_html).collect();
+    Mail {
+        kind,
+        from: envelope.from.to_owned(),
+        to: envelope.to.clone(),
+        subject,
+        text: text.join("\n\n") + "\n",
+        html: format!("<!doctype html>\n<meta charset=\"utf-8\">\n{}\n", html.join("\n")),
+        at: envelope.now,
+    }
+}
+
+fn as_text(paragraph: &Paragraph) -> String {
+    match paragraph {
+        Paragraph::Text(text) => text.clone(),
+        Paragraph::Link { url, about } if about.is_empty() => url.clone(),
+        Paragraph::Link { url, about } => format!("{url}\n({about})"),
+    }
+}
+
+fn as_html(paragraph: &Paragraph) -> String {
+    match paragraph {
+        Paragraph::Text(text) => format!("<p>{}</p>", escaped(text)),
+        Paragraph::Link { url, about } => {
+            let url = escaped(url);
+            format!("<p><a href=\"{url}\">{url}</a><br><small>{}</small></p>", escaped(about))
+        }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(locale: Option<&str>) -> Mail {
+        let to = Email::parse("ada@example.org").unwrap();
+        let envelope =
+            Envelope { from: "no-reply@example.org", to: &to, locale, now: Timestamp::from_millis(1_800_000_000_000) };
+        let link = |n: u32| VerificationLink {
+            url: format!("https://id.example.org/verify-email?token=dwl_{n}&x=<"),
+            asked_at: envelope.now,
+            from_address: Some("203.0.113.9".parse().unwrap()),
+            works_for: Duration::from_secs(86_400),
+        };
+        verify_email(&envelope, "Example <b>", &[link(1), link(2)])
+    }
+
+    #[test]
+    fn ph5_each_link_stands_with_its_time_and_client_in_both_parts() {
+        let mail = mail(None);
+        for n in 1..=2 {
+            assert!(mail.text.contains(&format!("token=dwl_{n}&x=<")), "{}", mail.text);
+            assert!(mail.html.contains(&format!("token=dwl_{n}&amp;x=&lt;")), "{}", mail.html);
+        }
+        assert_eq!(mail.text.matches("2027-01-15 08:00 UTC from 203.0.113.9; works for 24 h").count(), 2);
+    }
+
+    #[test]
+    fn re5_text_is_escaped_in_the_html_part() {
+        assert!(mail(None).html.contains("Example &lt;b&gt;"));
+    }
+
+    #[test]
+    fn a_mail_is_written_in_the_language_of_its_reader() {
+        assert!(mail(Some("ko-KR")).subject.contains("확인"));
+        assert!(mail(Some("fr")).subject.contains("confirm"));
+    }
+}

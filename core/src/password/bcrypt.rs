@@ -1,0 +1,224 @@
+//! bcrypt, plain and behind HMAC-SHA-256 (passlib's `bcrypt-sha256`, version 2).
+
+use std::ops::RangeInclusive;
+
+use bcrypt::HashParts;
+use data_encoding::{BASE64, Specification};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::Verification;
+
+/// A bcrypt hash read from its text.
+pub(super) struct Bcrypt<'h> {
+    form: Form,
+    cost: u32,
+    salt: [u8; 16],
+    digest: &'h str,
+}
+
+/// What bcrypt is given.
+#[derive(Clone, Copy)]
+enum Form {
+    /// The password, of at most [`PLAIN_BYTES`].
+    Plain,
+    /// Base64 of HMAC-SHA-256 of the password, keyed with the salt's text.
+    Sha256,
+}
+
+/// bcrypt reads no further, and whoever hands it more has two passwords that are one.
+const PLAIN_BYTES: usize = 72;
+/// What a store or an import may ask for: a cost of 31 would be 34 hours.
+const COSTS: RangeInclusive<u32> = 4..=16;
+const SALT_CHARS: usize = 22;
+const SHA256_PREFIX: &str = "$bcrypt-sha256$v=2,t=2b,r=";
+
+impl<'h> Bcrypt<'h> {
+    /// Hashes a prepared password; `None` if `cost` is out of bounds.
+    pub(super) fn hash(prepared: &str, cost: u32, salt: [u8; 16]) -> Option<String> {
+        COSTS.contains(&cost).then_some(())?;
+        if prepared.len() <= PLAIN_BYTES {
+            return Some(evaluate(prepared.as_bytes(), cost, salt)?.to_string());
+        }
+        let made = evaluate(Form::Sha256.input(prepared, salt)?.as_bytes(), cost, salt)?;
+        let (salt, text) = (made.get_salt(), made.to_string());
+        Some(format!("{SHA256_PREFIX}{cost}${salt}${}", digest(&text)?))
+    }
+
+    /// Well-formed, of the nearest cost that is allowed; its digest is all zeros.
+    pub(super) fn dummy(cost: u32) -> String {
+        let cost = cost.clamp(*COSTS.start(), *COSTS.end());
+        format!("$2b${cost:02}${}", ".".repeat(SALT_CHARS + 31))
+    }
+
+    /// Reads either form; `None` if it is malformed, of another version, or its cost is out of bounds.
+    pub(super) fn read(encoded: &'h str) -> Option<Self> {
+        let (form, plain, digest) = match encoded.strip_prefix(SHA256_PREFIX) {
+            Some(rest) => {
+                let [cost, salt, digest] = fields(rest)?;
+                (Form::Sha256, format!("$2b${cost:0>2}${salt}{digest}"), digest)
+            }
+            None => (Form::Plain, encoded.to_owned(), digest(encoded)?),
+        };
+        let known = ["$2a$", "$2b$", "$2y$"].iter().any(|version| plain.starts_with(version));
+        let parts: HashParts = known.then(|| plain.parse().ok()).flatten()?;
+        let cost = parts.get_cost();
+        COSTS.contains(&cost).then(|| Self { form, cost, salt: parts.get_salt_raw(), digest })
+    }
+
+    pub(super) fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// Evaluates once, whatever the candidate; `None` and what the form can't take match nothing.
+    pub(super) fn verify(&self, candidate: Option<&str>) -> Verification {
+        let input = candidate.and_then(|candidate| self.form.input(candidate, self.salt));
+        let Some(made) = evaluate(input.as_deref().map_or(b"", String::as_bytes), self.cost, self.salt) else {
+            return Verification::Broken;
+        };
+        let made = made.to_string();
+        let equal = digest(&made).is_some_and(|made| made.as_bytes().ct_eq(self.digest.as_bytes()).into());
+        if equal && input.is_some() { Verification::Right } else { Verification::Wrong }
+    }
+}
+
+impl Form {
+    fn input(self, password: &str, salt: [u8; 16]) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Plain => (password.len() <= PLAIN_BYTES).then(|| Zeroizing::new(password.to_owned())),
+            Self::Sha256 => {
+                let mut mac = Hmac::<Sha256>::new_from_slice(salt_text(salt)?.as_bytes()).ok()?;
+                mac.update(password.as_bytes());
+                Some(Zeroizing::new(BASE64.encode(&mac.finalize().into_bytes())))
+            }
+        }
+    }
+}
+
+/// In bcrypt's own alphabet.
+fn salt_text(salt: [u8; 16]) -> Option<String> {
+    let mut alphabet = Specification::new();
+    alphabet.symbols.push_str("./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
+    Some(alphabet.encoding().ok()?.encode(&salt))
+}
+
+/// The crate's checked call takes 71 bytes and its other one cuts; of at most 72 there is nothing to cut.
+fn evaluate(input: &[u8], cost: u32, salt: [u8; 16]) -> Option<HashParts> {
+    (input.len() <= PLAIN_BYTES).then(|| bcrypt::hash_with_salt(input, cost, salt).ok()).flatten()
+}
+
+/// The digest at the end of `$2b$12$` + salt + digest.
+fn digest(plain: &str) -> Option<&str> {
+    plain.get("$2b$12$".len() + SALT_CHARS..)
+}
+
+/// Exactly `N` fields between dollar signs.
+fn fields<const N: usize>(text: &str) -> Option<[&str; N]> {
+    text.split('$').collect::<Vec<_>>().try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `abcdefghijklmnopqrstuu`
+    const SALT: [u8; 16] = [113, 215, 159, 130, 24, 163, 146, 89, 167, 162, 154, 171, 178, 219, 175, 195];
+    const TEXT: &str = "abcdefghijklmnopqrstuu";
+
+    fn verify(encoded: &str, candidate: &str) -> Verification {
+        Bcrypt::read(encoded).map_or(Verification::Broken, |hash| hash.verify(Some(candidate)))
+    }
+
+    #[test]
+    fn plain_hashes_are_those_of_the_python_package_bcrypt() {
+        let cases = [
+            ("password1!".to_owned(), "RTjr3n0wuUxCI.TZhz3Znr3o.V0GGb."),
+            ("päss wörd1!".to_owned(), "JgbSPC1RIhyXpXRbqWn7geeTtctMD4K"),
+            ("x".repeat(71), ".gc7UY/21CSNJGJg21jJzx9QiOpJ9bO"),
+            ("x".repeat(72), "bzadhGtS2zEF.gu0yd0opP6cVzb.e0i"),
+        ];
+        for (password, digest) in cases {
+            let expected = format!("$2b$04${TEXT}{digest}");
+            assert_eq!(Bcrypt::hash(&password, 4, SALT).unwrap(), expected);
+            for version in ["$2a$", "$2b$", "$2y$"] {
+                let other = expected.replace("$2b$", version);
+                assert_eq!(verify(&other, &password), Verification::Right, "{other}");
+                assert_eq!(verify(&other, "x"), Verification::Wrong, "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn f11_longer_ones_are_those_of_passlib_bcrypt_sha256_version_2() {
+        let cases = [
+            ("x".repeat(73), "4", "diPWDa0LmBdd3V8IYadco5OtY7cStCC"),
+            ("y".repeat(512), "4", "Bi.x7Sf4E.8DSSkD80WEGPCQv.fDCt6"),
+            ("ü".repeat(40), "4", "V/of.AIhCqpODUyUTdxFrYiav8tO51i"),
+            ("z".repeat(80), "10", "NkCQ77/4eDXfxL1NT4/bd6QvyWeEXh."),
+        ];
+        for (password, cost, digest) in cases {
+            let expected = format!("$bcrypt-sha256$v=2,t=2b,r={cost}${TEXT}${digest}");
+            assert_eq!(Bcrypt::hash(&password, cost.parse().unwrap(), SALT).unwrap(), expected);
+            assert_eq!(verify(&expected, &password), Verification::Right);
+            assert_eq!(verify(&expected, &format!("{password}x")), Verification::Wrong);
+        }
+        // passlib writes this form for short ones too.
+        let short = format!("$bcrypt-sha256$v=2,t=2b,r=4${TEXT}$3IXrLDh0frU3exqwxyGsfw47CWx5JA6");
+        assert_eq!(verify(&short, "password1!"), Verification::Right);
+    }
+
+    #[test]
+    fn what_matches_nothing_is_wrong_even_where_the_digest_fits() {
+        let of_nothing = format!("$2b$04${TEXT}byCG3zY1GIXMyxfivm.ClDiInHzxjiq");
+        let hash = Bcrypt::read(&of_nothing).unwrap();
+        assert_eq!(hash.verify(Some("")), Verification::Right, "the vector is of the empty password");
+        assert_eq!(hash.verify(None), Verification::Wrong);
+        assert_eq!(hash.verify(Some(&"x".repeat(73))), Verification::Wrong);
+    }
+
+    #[test]
+    fn pw4_costs_are_bounded_before_any_work() {
+        let digest = ".".repeat(31);
+        for cost in 0..100 {
+            let expected = (4..=16).contains(&cost);
+            assert_eq!(Bcrypt::read(&format!("$2b${cost:02}${TEXT}{digest}")).is_some(), expected, "{cost}");
+            let longer = format!("$bcrypt-sha256$v=2,t=2b,r={cost}${TEXT}${digest}");
+            assert_eq!(Bcrypt::read(&longer).is_some(), expected, "{cost}");
+            assert_eq!(Bcrypt::read(&Bcrypt::dummy(cost)).unwrap().cost(), cost.clamp(4, 16));
+        }
+        assert_eq!(Bcrypt::hash("password1!", 3, SALT), None);
+        assert_eq!(Bcrypt::hash("password1!", 17, SALT), None);
+    }
+
+    #[test]
+    fn pw6_malformed_hashes_are_broken() {
+        let digest = "RTjr3n0wuUxCI.TZhz3Znr3o.V0GGb.";
+        let cases = [
+            String::new(),
+            "$".to_owned(),
+            "password1!".to_owned(),
+            "$2b$04$".to_owned(),
+            "ü".repeat(30),
+            format!("$2x$04${TEXT}{digest}"),
+            format!("$2$04${TEXT}{digest}x"),
+            format!("$2b$04${TEXT}{digest}."),
+            format!("$2b$04${TEXT}"),
+            format!("$2b$4${TEXT}{digest}"),
+            format!("$2b$ü${TEXT}{digest}"),
+            format!("$2b$04$ü{}{digest}", &TEXT[2..]),
+            format!("$2b$04${}v{digest}", &TEXT[1..]),
+            format!("$bcrypt-sha256$v=2,t=2b,r=4${TEXT}"),
+            format!("$bcrypt-sha256$v=2,t=2b,r=4${TEXT}${digest}$"),
+            format!("$bcrypt-sha256$v=2,t=2b,r=4${TEXT}$.{digest}"),
+            format!("$bcrypt-sha256$v=1,t=2b,r=4${TEXT}${digest}"),
+            format!("$bcrypt-sha256$2b,4${TEXT}${digest}"),
+            format!("$bcrypt-sha256$v=2,t=2b,r=${TEXT}${digest}"),
+            format!("$bcrypt-sha256$v=2,t=2b,r=99999999999${TEXT}${digest}"),
+        ];
+        for encoded in cases {
+            assert_eq!(verify(&encoded, "password1!"), Verification::Broken, "{encoded}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What the policy file can ask for and this build can't do yet: the one list. A feature that arrives deletes its line.
+
+use serde_json::Value;
+
+use super::PolicyProblem;
+
+/// A key of which this build accepts only some values. A list is accepted if each of its items is.
+struct Lack {
+    key: &'static str,
+    /// The values that work, as text; one that ends in `*` is a beginning.
+    only: &'static [&'static str],
+}
+
+const fn lack(key: &'static str, only: &'static [&'static str]) -> Lack {
+    Lack { key, only }
+}
+
+const LACKS: &[Lack] = &[
+    lack("preset", &["classic"]),
+    lack("store.directory", &["sqlite:*", "memory:"]),
+    lack("store.volatile", &["same"]),
+    lack("mail.transport", &["dir:*", "none"]),
+    lack("login.modes", &["session"]),
+    lack("sign_up.invitation", &["off"]),
+    lack("password.max_age", &["never"]),
+    lack("password.scheme", &["bcrypt"]),
+    lack("lockout.escalate", &["false"]),
+    lack("lockout.known_browser", &["false"]),
+    lack("lockout.notify", &["false"]),
+    lack("lockout.tell", &["true"]),
+    lack("totp.mode", &["off", "optional"]),
+    lack("totp.roles", &[]),
+    lack("totp.max_failures", &["0"]),
+    lack("session.cache", &["off"]),
+    lack("web.metrics", &["false"]),
+    lack("sso.oidc", &[]),
+    lack("sso.saml", &[]),
+];
+
+/// Sections whose values are read and checked, and whose feature isn't here.
+pub(super) const IDLE_SECTIONS: &[(&str, &str)] =
+    &[("totp", "one-time passwords"), ("recovery", "reset by mail"), ("keypairs", "API keypairs")];
+
+/// What a tree of settings (see [`Policy::settings`](super::Policy::settings)) asks for and this build can't do.
+///
+/// [`Policy::problems`](super::Policy::problems) includes it for the policy's own keys; who reads a whole file asks for
+/// the rest of its keys.
+pub fn unavailable(settings: &Value) -> Vec<PolicyProblem> {
+    let asked = |lack: &Lack| lookup(settings, lack.key).filter(|value| !lack.accepts(value));
+    let problem = |lack: &Lack, value: &Value| PolicyProblem::new(lack.key, value, lack.allowed(value));
+    LACKS.iter().filter_map(|lack| asked(lack).map(|value| problem(lack, value))).collect()
+}
+
+/// Whether this build can do what `key` set to `value` asks for.
+pub(super) fn is_available(key: &str, value: &Value) -> bool {
+    LACKS.iter().filter(|lack| lack.key == key).all(|lack| lack.accepts(value))
+}
+
+/// The setting of a dotted key.
+pub(super) fn lookup<'a>(settings: &'a Value, key: &str) -> Option<&'a Value> {
+    settings.pointer(&format!("/{}", key.replace(['.', '['], "/").replace(']', "")))
+}
+
+impl Lack {
+    fn accepts(&self, value: &Value) -> bool {
+        let known = |text: &str| {
+            self.only.iter().any(|only| only.strip_suffix('*').map_or(text == *only, |start| text.starts_with(start)))
+        };
+        match value {
+            Value::Array(items) => items.iter().all(|item| self.accepts(item)),
+            Value::String(text) => known(text),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => known(&value.to_string()),
+        }
+    }
+
+    fn allowed(&self, value: &Value) -> String {
+        let quoted = |only: &&str| match value {
+            Value::Bool(_) | Value::Number(_) => (*only).to_owned(),
+            Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                format!("\"{}\"", only.replace('*', "…"))
+            }
+        };
+        let only = self.only.iter().map(quoted).collect::<Vec<_>>().join(" or ");
+        let only = match value {
+            Value::Array(_) => format!("[{only}]"),
+            _ => only,
+        };
+        format!("{only}: anything else is not available in this build")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tests::changed;
+
+    #[test]
+    fn what_this_build_lacks_is_refused_and_named() {
+        for (key, json, message) in [
+            (
+                "mail.transport",
+                r#""smtp://u:secret@mail.example.org""#,
+                r#"mail.transport = "smtp://…@mail.example.org": allowed is "dir:…" or "none": anything else is not available in this build"#,
+            ),
+            (
+                "login.modes",
+                r#"["session", "api"]"#,
+                r#"login.modes = ["session", "api"]: allowed is ["session"]: anything else is not available in this build"#,
+            ),
+            (
+                "sign_up.invitation",
+                r#""required""#,
+                r#"sign_up.invitation = "required": allowed is "off": anything else is not available in this build"#,
+            ),
+            (
+                "password.max_age",
+                r#""90d""#,
+                r#"password.max_age = "90d": allowed is "never": anything else is not available in this build"#,
+            ),
+            (
+                "password.scheme",
+                r#""argon2id""#,
+                r#"password.scheme = "argon2id": allowed is "bcrypt": anything else is not available in this build"#,
+            ),
+            (
+                "lockout.escalate",
+                "true",
+                "lockout.escalate = true: allowed is false: anything else is not available in this build",
+            ),
+            (
+                "lockout.known_browser",
+                "true",
+                "lockout.known_browser = true: allowed is false: anything else is not available in this build",
+            ),
+            (
+                "lockout.notify",
+                "true",
+                "lockout.notify = true: allowed is false: anything else is not available in this build",
+            ),
+            (
+                "lockout.tell",
+                "false",
+                "lockout.tell = false: allowed is true: anything else is not available in this build",
+            ),
+            (
+                "totp.mode",
+                r#""required""#,
+                r#"totp.mode = "required": allowed is "off" or "optional": anything else is not available in this build"#,
+            ),
+            (
+                "totp.roles",
+                r#"["admin"]"#,
+                r#"totp.roles = ["admin"]: allowed is []: anything else is not available in this build"#,
+            ),
+            (
+                "totp.max_failures",
+                "20",
+                "totp.max_failures = 20: allowed is 0: anything else is not available in this build",
+            ),
+            (
+                "session.cache",
+                r#""1s""#,
+                r#"session.cache = "1s": allowed is "off": anything else is not available in this build"#,
+            ),
+        ] {
+            let problems: Vec<_> = changed(&[(key, json)]).problems().iter().map(ToString::to_string).collect();
+            assert_eq!(problems, [message], "{key}");
+        }
+    }
+
+    #[test]
+    fn other_keys_of_a_file_are_judged_by_the_same_list() {
+        let settings = serde_json::json!({
+            "preset": "nist",
+            "store": { "directory": "postgres://u:p@db/x", "volatile": "redis://:p@cache" },
+            "web": { "metrics": true },
+            "sso": { "oidc": [{ "id": "corp", "client_secret": "env:X" }], "saml": [] },
+        });
+        let seen: Vec<_> = unavailable(&settings).into_iter().map(|p| format!("{} = {}", p.key, p.seen)).collect();
+        assert_eq!(
+            seen,
+            [
+                r#"preset = "nist""#,
+                r#"store.directory = "postgres://…@db/x""#,
+                r#"store.volatile = "redis://…@cache""#,
+                "web.metrics = true",
+                "sso.oidc = [1 entry]",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_line_of_the_list_refuses_something() {
+        for lack in LACKS {
+            assert!(!lack.accepts(&serde_json::json!("anything else")), "{}", lack.key);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the holder of a session can do with it: be recognised, extend, prove, list, end, log out.
+
+use crate::audit::AuditName;
+use crate::client::Client;
+use crate::delivery::Delivery;
+use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
+use crate::error::{Failure, Fault};
+use crate::guess::{GuessRefusal, Guesser};
+use crate::lockout::Verdict;
+use crate::password::{Password, Verification};
+use crate::session::{EndReason, Session, SessionId, SessionRefusal};
+use crate::store::{Change, SessionKey, UserKey, Which};
+use crate::token::SessionToken;
+use crate::user::User;
+
+type Checked = Result<Session, Failure<SessionRefusal>>;
+
+/// Why a proof of who is there is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofRefusal {
+    /// The password is wrong.
+    #[error("the password is wrong")]
+    InvalidCredentials,
+    /// Nothing is evaluated now.
+    #[error(transparent)]
+    Guess(GuessRefusal),
+    /// The session isn't live any more.
+    #[error(transparent)]
+    Session(SessionRefusal),
+}
+
+impl ProofRefusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::Guess(refusal) => refusal.code(),
+            Self::Session(refusal) => refusal.code(),
+        }
+    }
+}
+
+impl Engine {
+    /// The live session of a token: one read of the session store, and now and then a write of its last use.
+    ///
+    /// # Errors
+    /// [`SessionRefusal`] says why the token isn't accepted (any more).
+    pub async fn check(&self, token: &SessionToken) -> Checked {
+        let session = self.standing(token).await?;
+        match session.touched(&self.policy().session, self.now()) {
+            // A lost race means that another request has just written its own time.
+            Some(touched) if self.sessions().save(&touched).await? => Ok(saved(touched)),
+            _ => Ok(session),
+        }
+    }
+
+    async fn standing(&self, token: &SessionToken) -> Checked {
+        let found = self.sessions().find(&SessionKey::of(token)).await?;
+        let session = found.ok_or(Failure::Refused(SessionRefusal::Required))?;
+        session.standing(&self.policy().session, self.now()).map_err(Failure::Refused)?;
+        Ok(session)
+    }
+
+    /// The account of a live session.
+    ///
+    /// # Errors
+    /// [`SessionRefusal::Ended`] if the account is gone meanwhile.
+    pub async fn user_of(&self, session: &Session) -> Result<User, Failure<SessionRefusal>> {
+        let user = self.directory().user(UserKey::Id(session.user)).await?;
+        user.ok_or(Failure::Refused(SessionRefusal::Ended))
+    }
+
+    /// Starts the session's timer again.
+    ///
+    /// # Errors
+    /// [`SessionRefusal::NotExtendable`] if the policy or the maximum lifetime doesn't allow it.
+    pub async fn extend(&self, token: &SessionToken, client: &Client) -> Checked {
+        let session = self.change(token, |session| session.extend(&self.policy().session, self.now())).await?;
+        let event = self.event(AuditName::SessionExtended, client)?.of_user(session.user);
+        self.record([event.with("session", session.id.to_string()).with("expires_at", session.expires_at.to_string())])
+            .await?;
+        Ok(session)
+    }
+
+    /// Applies `decide` to the token's live session until nobody else's write comes first.
+    async fn change(
+        &self,
+        token: &SessionToken,
+        decide: impl Fn(Session) -> Result<Session, SessionRefusal>,
+    ) -> Checked {
+        for _ in 0..DECISIONS {
+            let changed = decide(self.standing(token).await?).map_err(Failure::Refused)?;
+            if self.sessions().save(&changed).await? {
+                return Ok(saved(changed));
+            }
+        }
+        Err(overtaken("changing", "a session").into())
+    }
+
+    /// Proves again who is there, by password: sensitive changes ask for it after `session.fresh_proof`.
+    ///
+    /// # Errors
+    /// [`ProofRefusal`]; the guess is charged to the account like any other.
+    pub async fn prove(
+        &self,
+        token: &SessionToken,
+        password: Password,
+        client: &Client,
+    ) -> Result<(), Failure<ProofRefusal>> {
+        let session = self.standing(token).await.map_err(|f| f.map(ProofRefusal::Session))?;
+        let who = Guesser::at_account(session.user);
+        let guess = self.charge(&who, client).await.map_err(|f| f.map(ProofRefusal::Guess))?;
+        let user = self.directory().user(UserKey::Id(session.user)).await?;
+        let verified = self.verify(&who.party(client), password, user.and_then(|user| user.password)).await;
+        let event = self.event(AuditName::SessionProved, client)?.of_user(session.user);
+        match verified {
+            Ok(Verification::Right) => {
+                self.settle(guess, Verdict::Withdrawn).await?;
+                self.record([event]).await?;
+                let proved_at = self.now();
+                let proved = self.change(token, |session| Ok(Session { proved_at, ..session })).await;
+                proved.map(drop).map_err(|f| f.map(ProofRefusal::Session))
+            }
+            Ok(Verification::Wrong | Verification::Broken) => {
+                self.settle(guess, Verdict::Failed).await?;
+                self.record([event.refused_by("invalid_credentials")]).await?;
+                Err(Failure::Refused(ProofRefusal::InvalidCredentials))
+            }
+            Err(failure) => {
+                self.settle(guess, Verdict::Withdrawn).await?;
+                Err(failure.map(ProofRefusal::Guess))
+            }
+        }
+    }
+
+    /// The caller's own live sessions, oldest first.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn own_sessions(&self, session: &Session) -> Result<Vec<Session>, Fault> {
+        let (policy, now) = (self.policy(), self.now());
+        let mut live = self.sessions().sessions_of(session.user, now).await?.live;
+        live.retain(|session| session.standing(&policy.session, now).is_ok());
+        Ok(live)
+    }
+
+    /// Logs the session out, at once and everywhere.
+    ///
+    /// # Errors
+    /// [`SessionRefusal`] if it wasn't live any more.
+    pub async fn log_out(&self, token: &SessionToken, client: &Client) -> Result<(), Failure<SessionRefusal>> {
+        let session = self.standing(token).await?;
+        self.end(&session, Which::One(session.id), EndReason::LoggedOut, client).await.map(drop).map_err(Failure::Fault)
+    }
+
+    /// Ends one of the caller's own sessions. Its own needs no fresh proof.
+    ///
+    /// # Errors
+    /// [`SessionRefusal::NotFound`] if no live session of that id is the caller's,
+    /// [`SessionRefusal::ProofRequired`] without a fresh proof.
+    pub async fn end_session(
+        &self,
+        session: &Session,
+        id: SessionId,
+        client: &Client,
+    ) -> Result<(), Failure<SessionRefusal>> {
+        if id == session.id {
+            return self
+                .end(session, Which::One(id), EndReason::LoggedOut, client)
+                .await
+                .map(drop)
+                .map_err(Failure::Fault);
+        }
+        self.demand_fresh_proof(session)?;
+        let ended = self.end(session, Which::One(id), EndReason::Revoked, client).await?;
+        if ended == 0 {
+            return Err(Failure::Refused(SessionRefusal::NotFound));
+        }
+        Ok(())
+    }
+
+    /// Ends all of the caller's other sessions; returns how many there were.
+    ///
+    /// # Errors
+    /// [`SessionRefusal::ProofRequired`] without a fresh proof.
+    pub async fn end_other_sessions(
+        &self,
+        session: &Session,
+        client: &Client,
+    ) -> Result<usize, Failure<SessionRefusal>> {
+        self.demand_fresh_proof(session)?;
+        self.end(session, Which::AllBut(session.id), EndReason::Revoked, client).await.map_err(Failure::Fault)
+    }
+
+    fn demand_fresh_proof(&self, session: &Session) -> Result<(), Failure<SessionRefusal>> {
+        let fresh = session.is_freshly_proved(&self.policy().session, self.now());
+        fresh.then_some(()).ok_or(Failure::Refused(SessionRefusal::ProofRequired))
+    }
+
+    /// Ends live sessions of the caller's account: on the trail and in the outbox first, so that a crash in between
+    /// still ends them.
+    async fn end(&self, by: &Session, which: Which, reason: EndReason, client: &Client) -> Result<usize, Fault> {
+        let now = self.now();
+        let mut ending = self.sessions().sessions_of(by.user, now).await?.live;
+        ending.retain(|session| which.includes(session.id));
+        if ending.is_empty() {
+            return Ok(0);
+        }
+        let mut changes = Vec::new();
+        for session in &ending {
+            let event = self.event(AuditName::SessionEnded, client)?.of_user(session.user);
+            let event = event.with("session", session.id.to_string()).with("reason", reason.name());
+            changes.push(Change::Audit(event));
+        }
+        let delivery = Delivery::of_ended_sessions(by.user, which, reason, now, self.random())?;
+        self.commit(changes, vec![delivery]).await.map_err(unexpected)?;
+        Ok(ending.len())
+    }
+}
+
+/// A stored session carries the next revision.
+fn saved(session: Session) -> Session {
+    Session { revision: session.revision.next(), ..session }
+}

@@ -1,0 +1,405 @@
+//! Sign-up: from a filled-in form to a pending registration, or to a user where no mail can prove the address.
+//!
+//! ```text
+//! form ──▶ read and check, all rules at once ──▶ refused
+//!            │
+//!            ▼
+//!          admit (client address) ──▶ gate of the host ──▶ hash the password
+//!            │
+//!            ▼                       ┌─ address must be proved ──▶ pending registration + mail ──▶ VerifyEmail
+//!          load ──▶ decide ──▶ commit┤                                    │ sign_up/verification.rs
+//!                                    └─ no mail ──▶ user ──▶ SignedUp      ▼ the first one proved becomes the user
+//! ```
+//!
+//! For an address that has an account already all goes the same way, up to the mail: its owner is told instead. So
+//! nobody learns by signing up who has an account, neither from the answer nor from a login afterwards.
+
+mod form;
+mod policy;
+mod verification;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::form::{AcceptedVersions, SignUpForm};
+pub use self::policy::{Demand, DocumentPolicy, FieldPolicy, SignUpPolicy};
+pub use self::verification::{RegistrationShown, VerificationRefusal};
+use crate::audit::{AuditEvent, AuditName};
+use crate::client::Client;
+use crate::delivery::Delivery;
+use crate::email::Email;
+use crate::engine::{DECISIONS, Engine, overtaken};
+use crate::error::{Failure, Fault};
+use crate::hashing::{HashingError, Party};
+use crate::mail::{self, Envelope, Mail, MailKind, VerificationLink};
+use crate::password::{PasswordHash, UnmetRule};
+use crate::policy::Policy;
+use crate::random::draw;
+use crate::rate::{Admission, RateKey, RateLimit};
+use crate::registration::{PendingRegistration, RegistrationId};
+use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, Write};
+use crate::time::Timestamp;
+use crate::token::LinkToken;
+use crate::user::{Role, User, UserId};
+
+use self::form::Applicant;
+
+/// How a sign-up ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SignUpOutcome {
+    /// A mail was sent: its link makes the account.
+    VerifyEmail,
+    /// The account is there.
+    SignedUp(Box<User>),
+}
+
+/// Why a sign-up is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignUpRefusal {
+    /// Only invitations and administrators make accounts.
+    #[error("sign-up is closed: contact your administrator")]
+    Closed,
+    /// The host's gate, or the list of e-mail domains, refused in its own words.
+    #[error("{0}")]
+    Refused(String),
+    /// The address isn't one.
+    #[error("the e-mail address isn't valid: {0}")]
+    InvalidEmail(String),
+    /// The name can't be a username.
+    #[error("the username isn't valid: {0}")]
+    InvalidUsername(String),
+    /// The name, or one that looks like it, belongs to somebody.
+    #[error("the username is taken: choose another")]
+    UsernameTaken,
+    /// The address has an account; only told where no mail can.
+    #[error("the e-mail address has an account already: log in")]
+    EmailTaken,
+    /// The password breaks these rules.
+    #[error("the password doesn't meet every rule")]
+    PasswordTooWeak(Vec<UnmetRule>),
+    /// The documents must be accepted in the version in force.
+    #[error("the terms and the privacy policy must be accepted in their current version")]
+    TermsNotAccepted,
+    /// A field is missing.
+    #[error("{field} is required")]
+    FieldRequired {
+        /// Its name in the request.
+        field: String,
+    },
+    /// A field isn't asked for, or its value is too long or has control characters.
+    #[error("{field} {problem}")]
+    FieldInvalid {
+        /// Its name in the request.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Too many sign-ups from this client.
+    #[error("too many sign-ups from here: try again in {} s", .retry_after.as_secs())]
+    TooManyRequests {
+        /// When the next is admitted.
+        retry_after: Duration,
+    },
+    /// Too many passwords to hash at once.
+    #[error("too many requests at once: try again in {} s", .retry_after.as_secs().max(1))]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+impl SignUpRefusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Closed => "sign_up_closed",
+            Self::Refused(_) => "sign_up_refused",
+            Self::InvalidEmail(_) => "invalid_email",
+            Self::InvalidUsername(_) => "invalid_username",
+            Self::UsernameTaken => "username_taken",
+            Self::EmailTaken => "email_taken",
+            Self::PasswordTooWeak(_) => "password_too_weak",
+            Self::TermsNotAccepted => "terms_not_accepted",
+            Self::FieldRequired { .. } => "field_required",
+            Self::FieldInvalid { .. } => "invalid_request",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Busy { .. } => "busy",
+        }
+    }
+}
+
+/// What a [`SignUpGate`] is asked about.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SignUpAttempt<'a> {
+    /// The applicant's address.
+    pub email: &'a Email,
+    /// The filled-in form, already checked.
+    pub form: &'a SignUpForm,
+}
+
+/// The host's own yes or no on a sign-up, after the policy's rules and before the password is hashed.
+#[async_trait]
+pub trait SignUpGate: Send + Sync + fmt::Debug {
+    /// `Ok(Ok(()))` lets the sign-up through; `Ok(Err(words))` refuses it with those words.
+    ///
+    /// # Errors
+    /// The gate couldn't decide; the sign-up answers as unavailable.
+    async fn admit(&self, attempt: &SignUpAttempt<'_>) -> Result<Result<(), String>, Fault>;
+}
+
+/// What the decision knows of the store.
+#[derive(Debug)]
+struct Facts {
+    owner: Option<User>,
+    lapsed: Vec<RegistrationId>,
+    name_held_by: Option<NameHolder>,
+}
+
+/// Who has the chosen username, or one that looks like it.
+#[derive(Debug)]
+enum NameHolder {
+    User,
+    Registration { id: RegistrationId, lapses_at: Timestamp },
+}
+
+impl Facts {
+    /// Registrations to remove first, or the refusal where somebody else has the name.
+    fn make_room(&self, now: Timestamp) -> Result<Vec<RegistrationId>, SignUpRefusal> {
+        let mut lapsed = self.lapsed.clone();
+        match &self.name_held_by {
+            None => {}
+            Some(NameHolder::Registration { id, lapses_at }) if *lapses_at <= now || lapsed.contains(id) => {
+                lapsed.push(*id);
+            }
+            Some(NameHolder::User | NameHolder::Registration { .. }) => return Err(SignUpRefusal::UsernameTaken),
+        }
+        Ok(lapsed)
+    }
+}
+
+impl Engine {
+    /// Signs up.
+    ///
+    /// # Errors
+    /// [`SignUpRefusal`] names the first thing that is wrong; all unmet rules of the password come at once.
+    pub async fn sign_up(&self, form: SignUpForm) -> Result<SignUpOutcome, Failure<SignUpRefusal>> {
+        let policy = self.policy();
+        if !policy.sign_up.open {
+            return Err(Failure::Refused(SignUpRefusal::Closed));
+        }
+        let applicant = form.check(&policy, self.password_rules()).map_err(Failure::Refused)?;
+        self.admit_client(&form.client)
+            .await
+            .map_err(|f| f.map(|r| SignUpRefusal::TooManyRequests { retry_after: r }))?;
+        if let Some(gate) = self.gate() {
+            let attempt = SignUpAttempt { email: &applicant.email, form: &form };
+            gate.admit(&attempt).await?.map_err(|words| Failure::Refused(SignUpRefusal::Refused(words)))?;
+        }
+        let hash = self.hash_chosen(&form).await?;
+        if policy.verifies_email() {
+            self.register(&form, &applicant, hash, &policy).await
+        } else {
+            self.create_unproved(&form, &applicant, hash).await
+        }
+    }
+
+    async fn hash_chosen(&self, form: &SignUpForm) -> Result<PasswordHash, Failure<SignUpRefusal>> {
+        let party = Party { account: None, address: form.client.network() };
+        let (cost, salt) = (self.policy().password.bcrypt_cost, draw(self.random())?);
+        self.hashing().hash(&party, form.password.clone(), cost, salt).await.map_err(|error| match error {
+            HashingError::Busy { retry_after } => Failure::Refused(SignUpRefusal::Busy { retry_after }),
+            HashingError::Fault(fault) => Failure::Fault(fault),
+        })
+    }
+
+    async fn facts(&self, applicant: &Applicant) -> Result<Facts, Fault> {
+        let owner = self.directory().user(UserKey::Email(applicant.email.key())).await?;
+        let (alive, mut lapsed) = self.alive_registrations(&applicant.email).await?;
+        // The new one takes a place: the oldest alive is displaced.
+        lapsed.extend(alive.iter().skip(PendingRegistration::ALIVE_PER_ADDRESS - 1).map(|r| r.id));
+        let mut name_held_by = None;
+        if let Some(name) = &applicant.username {
+            let (user, registration) = (
+                self.directory().user(UserKey::UsernameSkeleton(name.skeleton())).await?,
+                self.directory().registration(RegistrationKey::UsernameSkeleton(name.skeleton())).await?,
+            );
+            name_held_by = user
+                .map(|_| NameHolder::User)
+                .or(registration.map(|held| NameHolder::Registration { id: held.id, lapses_at: held.expires_at }));
+        }
+        Ok(Facts { owner, lapsed, name_held_by })
+    }
+
+    /// Makes a pending registration, whether the address has an account or not, and mails its owner.
+    async fn register(
+        &self,
+        form: &SignUpForm,
+        applicant: &Applicant,
+        hash: PasswordHash,
+        policy: &Policy,
+    ) -> Result<SignUpOutcome, Failure<SignUpRefusal>> {
+        // Taken addresses count alike: the mail to their owner is of this kind, too.
+        let mailed = self.admit_mail(MailKind::VerifyEmail, &applicant.email).await?;
+        for _ in 0..DECISIONS {
+            let now = self.now();
+            let facts = self.facts(applicant).await?;
+            let room = facts.make_room(now).map_err(Failure::Refused)?;
+            let token = LinkToken::generate([0; 16], self.random())?;
+            let registration = self.pending(form, applicant, &hash, &token, policy)?;
+            let mail = match &facts.owner {
+                Some(owner) => self.mail_to_owner(owner, policy),
+                None => {
+                    self.mail_to_prove(&applicant.email, form.locale.as_deref(), &[(&registration, &token)], policy)
+                }
+            };
+            let event = self.event(AuditName::UserSignedUp, &form.client)?.of_subject(applicant.email.key());
+            let event = event.with("registration", registration.id.to_string()).with("taken", facts.owner.is_some());
+            let mut changes: Vec<_> = room.into_iter().map(Change::Lapse).collect();
+            changes.push(Change::Register(registration));
+            changes.push(Change::Audit(event.with("mailed", mailed)));
+            let deliveries = match mailed {
+                true => vec![Delivery::of_mail(&mail, self.keys(), now, self.random())?],
+                false => Vec::new(),
+            };
+            match self.commit(changes, deliveries).await {
+                Ok(()) => return Ok(SignUpOutcome::VerifyEmail),
+                // Somebody took the name meanwhile: the next look says who.
+                Err(CommitError::Stale | CommitError::Taken(_)) => {}
+                Err(CommitError::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        Err(overtaken("signing up", applicant.email.masked()).into())
+    }
+
+    fn pending(
+        &self,
+        form: &SignUpForm,
+        applicant: &Applicant,
+        hash: &PasswordHash,
+        token: &LinkToken,
+        policy: &Policy,
+    ) -> Result<PendingRegistration, Fault> {
+        let now = self.now();
+        let id = RegistrationId::generate(now, self.random())?;
+        let sealed_link = self.keys().seal(
+            token.expose().as_bytes(),
+            PendingRegistration::LINK_SEALED_AS,
+            id.as_bytes(),
+            self.random(),
+        )?;
+        Ok(PendingRegistration {
+            id,
+            email: applicant.email.clone(),
+            username: applicant.username.clone(),
+            full_name: applicant.full_name.clone(),
+            fields: applicant.fields.clone(),
+            password: hash.clone(),
+            fingerprint: PendingRegistration::fingerprint(self.keys(), id, &form.password),
+            acceptances: form.accepted.at(now, Default::default()),
+            locale: form.locale.clone(),
+            role: Role::user(),
+            link: token.digest(),
+            sealed_link,
+            client: form.client.clone(),
+            created_at: now,
+            expires_at: now.after(policy.sign_up.verify_link),
+        })
+    }
+
+    /// Makes the account at once, where no mail can prove its address.
+    async fn create_unproved(
+        &self,
+        form: &SignUpForm,
+        applicant: &Applicant,
+        hash: PasswordHash,
+    ) -> Result<SignUpOutcome, Failure<SignUpRefusal>> {
+        for _ in 0..DECISIONS {
+            let now = self.now();
+            let facts = self.facts(applicant).await?;
+            let room = facts.make_room(now).map_err(Failure::Refused)?;
+            let user = User {
+                username: applicant.username.clone(),
+                full_name: applicant.full_name.clone(),
+                fields: applicant.fields.clone(),
+                password: Some(hash.clone()),
+                password_changed_at: Some(now),
+                acceptances: form.accepted.at(now, Default::default()),
+                locale: form.locale.clone(),
+                ..User::new(UserId::generate(now, self.random())?, applicant.email.clone(), Role::user(), now)
+            };
+            let event = self.event(AuditName::UserSignedUp, &form.client)?.of_user(user.id);
+            let mut changes: Vec<_> = room.into_iter().map(Change::Lapse).collect();
+            changes.extend([Change::User(Write::Create(user.clone())), Change::Audit(event)]);
+            match self.commit(changes, Vec::new()).await {
+                Ok(()) => return Ok(SignUpOutcome::SignedUp(Box::new(user))),
+                Err(CommitError::Taken(UniqueRule::Email)) => return self.refuse_taken(form, applicant).await,
+                Err(CommitError::Stale | CommitError::Taken(_)) => {}
+                Err(CommitError::Fault(fault)) => return Err(fault.into()),
+            }
+        }
+        Err(overtaken("signing up", applicant.email.masked()).into())
+    }
+
+    async fn refuse_taken(
+        &self,
+        form: &SignUpForm,
+        applicant: &Applicant,
+    ) -> Result<SignUpOutcome, Failure<SignUpRefusal>> {
+        let event: AuditEvent = self.event(AuditName::UserSignedUp, &form.client)?.of_subject(applicant.email.key());
+        self.record([event.refused_by("email_taken")]).await?;
+        Err(Failure::Refused(SignUpRefusal::EmailTaken))
+    }
+
+    /// Counts a request of a stranger against the limit of its client address.
+    async fn admit_client(&self, client: &Client) -> Result<(), Failure<Duration>> {
+        let limit = RateLimit::per_hour(self.policy().per_address_hour);
+        let Some(network) = client.network().filter(|_| limit.count > 0) else { return Ok(()) };
+        let key = RateKey(self.keys().fingerprint("requests of address", &[network.to_string().as_bytes()]));
+        match self.lockouts().admit(&key, &limit, self.now()).await? {
+            Admission::Admitted => Ok(()),
+            Admission::Refused { retry_after } => Err(Failure::Refused(retry_after)),
+        }
+    }
+
+    /// Whether one more mail that a stranger asked for may go to an address: so many of a kind, twice that in all.
+    async fn admit_mail(&self, kind: MailKind, to: &Email) -> Result<bool, Fault> {
+        let per_hour = self.policy().mail.per_hour;
+        for (purpose, count) in [(kind.name(), per_hour), ("all mails", per_hour.saturating_mul(2))] {
+            let key = RateKey(self.keys().fingerprint(purpose, &[to.key().as_bytes()]));
+            let admission = self.lockouts().admit(&key, &RateLimit::per_hour(count), self.now()).await?;
+            if admission != Admission::Admitted {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn mail_to_owner(&self, owner: &User, policy: &Policy) -> Mail {
+        let (from, to, locale) = (&*policy.mail.from, &owner.email, owner.locale.as_deref());
+        let envelope = Envelope { from, to, locale, now: self.now() };
+        mail::already_registered(&envelope, &policy.service, policy.public_url.origin())
+    }
+
+    fn mail_to_prove(
+        &self,
+        to: &Email,
+        locale: Option<&str>,
+        registrations: &[(&PendingRegistration, &LinkToken)],
+        policy: &Policy,
+    ) -> Mail {
+        let now = self.now();
+        let link = |(registration, token): &(&PendingRegistration, &LinkToken)| VerificationLink {
+            url: policy.public_url.link("verify-email", &token.expose()),
+            asked_at: registration.created_at,
+            from_address: registration.client.address,
+            works_for: now.until(registration.expires_at),
+        };
+        let links: Vec<_> = registrations.iter().map(link).collect();
+        mail::verify_email(&Envelope { from: &policy.mail.from, to, locale, now }, &policy.service, &links)
+    }
+}

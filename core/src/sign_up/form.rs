@@ -1,0 +1,265 @@
+//! What an applicant fills in, and the checks that need nothing but the policy.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::email::Email;
+use crate::password::{Password, PasswordRule};
+use crate::policy::Policy;
+use crate::sign_up::{Demand, DocumentPolicy, SignUpPolicy, SignUpRefusal};
+use crate::time::Timestamp;
+use crate::user::{Acceptance, Acceptances};
+use crate::username::Username;
+
+const FULL_NAME_CHARACTERS: usize = 200;
+
+/// A filled-in sign-up form, as typed.
+#[derive(Debug, Clone)]
+pub struct SignUpForm {
+    /// The e-mail address.
+    pub email: String,
+    /// The chosen password.
+    pub password: Password,
+    /// The chosen username.
+    pub username: Option<String>,
+    /// How the applicant wants to be called.
+    pub full_name: Option<String>,
+    /// The host's own fields, by name.
+    pub fields: BTreeMap<String, String>,
+    /// Which versions of the documents were accepted.
+    pub accepted: AcceptedVersions,
+    /// The language of mails to the applicant, such as `ko`.
+    pub locale: Option<String>,
+    /// Where the request comes from.
+    pub client: Client,
+}
+
+impl SignUpForm {
+    /// A form with an address and a password and nothing else filled in.
+    pub fn new(email: impl Into<String>, password: Password, client: Client) -> Self {
+        Self {
+            email: email.into(),
+            password,
+            username: None,
+            full_name: None,
+            fields: BTreeMap::new(),
+            accepted: AcceptedVersions::default(),
+            locale: None,
+            client,
+        }
+    }
+
+    /// Reads the form and checks every rule of the policy on it.
+    pub(super) fn check(&self, policy: &Policy, rules: &[Arc<dyn PasswordRule>]) -> Result<Applicant, SignUpRefusal> {
+        let asked = &policy.sign_up;
+        let email = Email::parse(&self.email).map_err(|why| SignUpRefusal::InvalidEmail(why.to_string()))?;
+        check_domain(&email, asked)?;
+        let username = demanded(asked.username, "username", self.username.as_deref())?
+            .map(Username::parse)
+            .transpose()
+            .map_err(|why| SignUpRefusal::InvalidUsername(why.to_string()))?;
+        let full_name = demanded(asked.full_name, "full_name", self.full_name.as_deref())?
+            .map(|name| text("full_name", name, FULL_NAME_CHARACTERS))
+            .transpose()?;
+        let fields = self.check_fields(asked)?;
+        if !self.accepted.are_current(asked) {
+            return Err(SignUpRefusal::TermsNotAccepted);
+        }
+        let identifiers: Vec<&str> = std::iter::once(email.key()).chain(username.as_ref().map(Username::key)).collect();
+        let unmet = policy.password.unmet(&self.password, &identifiers, rules);
+        if !unmet.is_empty() {
+            return Err(SignUpRefusal::PasswordTooWeak(unmet));
+        }
+        Ok(Applicant { email, username, full_name, fields })
+    }
+
+    fn check_fields(&self, asked: &SignUpPolicy) -> Result<BTreeMap<String, String>, SignUpRefusal> {
+        if let Some(unknown) = self.fields.keys().find(|name| !asked.fields.iter().any(|f| f.name == **name)) {
+            let field = format!("fields.{}", unknown.chars().take(64).collect::<String>());
+            return Err(SignUpRefusal::FieldInvalid { field, problem: "isn't asked for".to_owned() });
+        }
+        let mut fields = BTreeMap::new();
+        for field in &asked.fields {
+            let (name, demand) =
+                (format!("fields.{}", field.name), if field.required { Demand::Required } else { Demand::Optional });
+            if let Some(value) = demanded(demand, &name, self.fields.get(&field.name).map(String::as_str))? {
+                let longest = usize::try_from(field.max_length).unwrap_or(usize::MAX);
+                fields.insert(field.name.clone(), text(&name, value, longest)?);
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// A form that was read and broke no rule.
+#[derive(Debug)]
+pub(super) struct Applicant {
+    pub(super) email: Email,
+    pub(super) username: Option<Username>,
+    pub(super) full_name: Option<String>,
+    pub(super) fields: BTreeMap<String, String>,
+}
+
+fn check_domain(email: &Email, asked: &SignUpPolicy) -> Result<(), SignUpRefusal> {
+    let allowed = asked.domains.is_empty() || asked.domains.iter().any(|d| d.eq_ignore_ascii_case(email.domain()));
+    let words = "addresses of this domain can't sign up: contact your administrator";
+    allowed.then_some(()).ok_or_else(|| SignUpRefusal::Refused(words.to_owned()))
+}
+
+/// What was typed for a field, if it may be and anything was.
+fn demanded<'a>(demand: Demand, field: &str, typed: Option<&'a str>) -> Result<Option<&'a str>, SignUpRefusal> {
+    let typed = typed.map(str::trim).filter(|typed| !typed.is_empty());
+    match (demand, typed) {
+        (Demand::Required, None) => Err(SignUpRefusal::FieldRequired { field: field.to_owned() }),
+        (Demand::Off, Some(_)) => {
+            Err(SignUpRefusal::FieldInvalid { field: field.to_owned(), problem: "isn't asked for".to_owned() })
+        }
+        (_, typed) => Ok(typed),
+    }
+}
+
+fn text(field: &str, typed: &str, longest: usize) -> Result<String, SignUpRefusal> {
+    let refuse = |problem: String| Err(SignUpRefusal::FieldInvalid { field: field.to_owned(), problem });
+    if typed.chars().count() > longest {
+        return refuse(format!("may have at most {longest} characters"));
+    }
+    if typed.chars().any(char::is_control) {
+        return refuse("may not have control characters".to_owned());
+    }
+    Ok(typed.to_owned())
+}
+
+/// Which version of each document was shown and accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AcceptedVersions {
+    /// Of the terms of service.
+    pub terms: Option<String>,
+    /// Of the privacy policy.
+    pub privacy: Option<String>,
+}
+
+impl AcceptedVersions {
+    /// Whether every document in force is accepted in its current version.
+    pub(crate) fn are_current(&self, asked: &SignUpPolicy) -> bool {
+        let current = |document: &DocumentPolicy, accepted: &Option<String>| {
+            !document.is_asked() || accepted.as_deref() == Some(&document.version)
+        };
+        current(&asked.terms, &self.terms) && current(&asked.privacy, &self.privacy)
+    }
+
+    /// What an account keeps of it, beside what it accepted before.
+    pub(crate) fn at(&self, now: Timestamp, before: Acceptances) -> Acceptances {
+        let newer = |version: &Option<String>, before: Option<Acceptance>| {
+            version.clone().map(|version| Acceptance { version, at: now }).or(before)
+        };
+        Acceptances { terms: newer(&self.terms, before.terms), privacy: newer(&self.privacy, before.privacy) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sign_up::FieldPolicy;
+
+    fn form() -> SignUpForm {
+        SignUpForm::new("ada@example.org", Password::new("correct horse 1!".to_owned()), Client::default())
+    }
+
+    fn code(form: &SignUpForm, policy: &Policy) -> Option<(&'static str, String)> {
+        form.check(policy, &[]).err().map(|refusal| (refusal.code(), refusal.to_string()))
+    }
+
+    #[test]
+    fn s1_a_field_is_required_optional_or_refused_by_policy() {
+        for (demand, typed, expected) in [
+            (Demand::Required, None, Some("field_required")),
+            (Demand::Required, Some("  "), Some("field_required")),
+            (Demand::Required, Some("ada"), None),
+            (Demand::Optional, None, None),
+            (Demand::Off, None, None),
+            (Demand::Off, Some("ada"), Some("invalid_request")),
+        ] {
+            let mut policy = Policy::default();
+            policy.sign_up.username = demand;
+            policy.sign_up.full_name = demand;
+            let typed = typed.map(str::to_owned);
+            for form in [
+                SignUpForm {
+                    username: typed.clone(),
+                    full_name: Some("Ada".to_owned()).filter(|_| demand == Demand::Required),
+                    ..form()
+                },
+                SignUpForm {
+                    full_name: typed.clone(),
+                    username: Some("ada".to_owned()).filter(|_| demand == Demand::Required),
+                    ..form()
+                },
+            ] {
+                assert_eq!(code(&form, &policy).map(|c| c.0), expected, "{demand:?} {typed:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn s1_the_hosts_own_fields_are_checked_and_unknown_ones_refused() {
+        let mut policy = Policy::default();
+        let field = |name: &str, required| FieldPolicy {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            required,
+            max_length: 5,
+        };
+        policy.sign_up.fields = vec![field("lab", true), field("floor", false)];
+        for (given, expected) in [
+            (vec![], Some("field_required")),
+            (vec![("lab", "x")], None),
+            (vec![("lab", "ééééé")], None),
+            (vec![("lab", "éééééé")], Some("invalid_request")),
+            (vec![("lab", "a\nb")], Some("invalid_request")),
+            (vec![("lab", "x"), ("door", "1")], Some("invalid_request")),
+        ] {
+            let fields = given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            assert_eq!(code(&SignUpForm { fields, ..form() }, &policy).map(|c| c.0), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn s2_both_documents_are_accepted_in_their_current_version() {
+        let mut policy = Policy::default();
+        let document = |version: &str| DocumentPolicy { version: version.to_owned(), url: "https://x/".to_owned() };
+        policy.sign_up.terms = document("3");
+        policy.sign_up.privacy = document("7");
+        for (terms, privacy, ok) in
+            [(Some("3"), Some("7"), true), (Some("2"), Some("7"), false), (Some("3"), None, false), (None, None, false)]
+        {
+            let accepted = AcceptedVersions { terms: terms.map(str::to_owned), privacy: privacy.map(str::to_owned) };
+            let expected = (!ok).then_some("terms_not_accepted");
+            assert_eq!(
+                code(&SignUpForm { accepted, ..form() }, &policy).map(|c| c.0),
+                expected,
+                "{terms:?} {privacy:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_domains_that_the_policy_lists_may_sign_up() {
+        let mut policy = Policy::default();
+        policy.sign_up.domains = vec!["Example.org".to_owned()];
+        assert_eq!(code(&form(), &policy), None);
+        for other in ["ada@sub.example.org", "ada@example.com"] {
+            let form = SignUpForm { email: other.to_owned(), ..form() };
+            assert_eq!(code(&form, &policy).map(|c| c.0), Some("sign_up_refused"), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_was_accepted_is_kept_with_its_version_and_time() {
+        let (before, now) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
+        let earlier = Acceptances { terms: None, privacy: Some(Acceptance { version: "1".to_owned(), at: before }) };
+        let accepted = AcceptedVersions { terms: Some("3".to_owned()), privacy: None }.at(now, earlier.clone());
+        assert_eq!(accepted.terms, Some(Acceptance { version: "3".to_owned(), at: now }));
+        assert_eq!(accepted.privacy, earlier.privacy);
+    }
+}

@@ -1,0 +1,367 @@
+//! The four storage ports, and what a commit is.
+//!
+//! Flows read facts, decide without I/O, and hand all that must happen together to one [`Directory::commit`]. Every
+//! aggregate carries a [`Revision`]: a change is applied only on the revision that it was decided on, and a commit is
+//! applied whole or not at all. That one rule gives every single-use guarantee.
+//!
+//! | port | holds |
+//! |---|---|
+//! | [`Directory`] | users, pending registrations, audit trail, outbox |
+//! | [`SessionStore`] | sessions, by user |
+//! | [`LockoutStore`] | failures and guesses in flight by subject, rates |
+//! | [`TicketStore`] | single-use proofs with a lifetime |
+//!
+//! An adapter keeps all promises of a port or doesn't implement it. The numbered promises are what the conformance
+//! suites in [`crate::testing`] (feature `testing`) check, under those numbers.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::audit::{AuditEvent, AuditFilter, AuditPosition};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::error::Fault;
+use crate::lockout::{Charge, GuessId, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::rate::{Admission, RateKey, RateLimit};
+use crate::registration::{PendingRegistration, RegistrationId};
+use crate::session::{EndReason, Session, SessionId};
+use crate::ticket::{Ticket, TicketKey};
+use crate::time::Timestamp;
+use crate::token::{Digest, SessionToken};
+#[cfg(doc)]
+use crate::user::Revision;
+use crate::user::{User, UserId};
+
+/// One write of an aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write<T> {
+    /// It must not exist.
+    Create(T),
+    /// It must have the revision that the value carries; it is stored with [`Revision::next`].
+    Update(T),
+    /// It must have the revision that the value carries.
+    Delete(T),
+}
+
+/// One change of a commit.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// An account. Its e-mail key and its username's skeleton are unique.
+    User(Write<User>),
+    /// A pending registration was made. Its username's skeleton is unique among users and registrations.
+    Register(PendingRegistration),
+    /// A pending registration was proved or declined: it must exist, and is removed.
+    Settle(RegistrationId),
+    /// A pending registration lapsed: it is removed if it is still there.
+    Lapse(RegistrationId),
+    /// A line of the audit trail.
+    Audit(AuditEvent),
+    /// Something to carry out after the commit.
+    Delivery(Write<Delivery>),
+    /// A fact that becomes true once and for ever, such as "the first administrator was made".
+    Mark(Marker),
+}
+
+/// A named fact, written once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// The fact's name.
+    pub name: &'static str,
+    /// What goes with it.
+    pub value: String,
+}
+
+/// Why a commit wasn't applied. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// An aggregate has another revision than the change was decided on: load and decide again.
+    #[error("an aggregate was changed meanwhile")]
+    Stale,
+    /// A unique rule was broken.
+    #[error("{} is taken", .0.name())]
+    Taken(UniqueRule),
+    /// The store failed; whether the commit was applied is unknown.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// The unique rules of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UniqueRule {
+    /// Two users with one e-mail key.
+    Email,
+    /// Two users or registrations with one username skeleton.
+    Username,
+    /// A marker that stands already.
+    Marker,
+}
+
+impl UniqueRule {
+    /// What is unique.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "e-mail",
+            Self::Username => "username",
+            Self::Marker => "marker",
+        }
+    }
+}
+
+/// By what a user is found.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum UserKey<'a> {
+    /// The id.
+    Id(UserId),
+    /// The e-mail's normal form.
+    Email(&'a str),
+    /// The username's skeleton; the caller compares the name itself.
+    UsernameSkeleton(&'a str),
+}
+
+/// By what one pending registration is found.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum RegistrationKey<'a> {
+    /// The digest of the mail link's token.
+    Link(Digest),
+    /// The skeleton of the username that it holds.
+    UsernameSkeleton(&'a str),
+}
+
+/// A page of users, in order of creation.
+#[derive(Debug, Clone, Default)]
+pub struct UserPage<'a> {
+    /// Only users after this one.
+    pub after: Option<UserId>,
+    /// Only users whose e-mail key, username or full name contains this text (lower case).
+    pub containing: &'a str,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// What has had its time and may be removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Registrations that lapsed before this.
+    pub registrations_before: Timestamp,
+    /// Audit events older than this.
+    pub audit_before: Timestamp,
+}
+
+/// Users, pending registrations, audit trail and outbox.
+///
+/// An adapter promises:
+/// 1. A commit is applied whole or not at all, and once `commit` returns `Ok` it survives a crash of the process.
+/// 2. `Update` and `Delete` are applied only on the revision that the value carries, else the commit is
+///    [`CommitError::Stale`]; of any number of commits on one revision exactly one succeeds.
+/// 3. Changes are applied in their order, each seeing those before it.
+/// 4. The unique rules hold between all users and registrations at any parallelism, at the database's default
+///    isolation; the broken one is named.
+/// 5. A read sees every commit that returned before it began.
+/// 6. Audit events are read in the order of their commits, none is skipped by a reader who follows the positions.
+/// 7. Stored records that can't be read are a lasting fault, never a default.
+#[async_trait]
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// The user of a key.
+    async fn user(&self, by: UserKey<'_>) -> Result<Option<User>, Fault>;
+
+    /// A page of users.
+    async fn users(&self, page: &UserPage<'_>) -> Result<Vec<User>, Fault>;
+
+    /// Whether there is any user.
+    async fn has_users(&self) -> Result<bool, Fault>;
+
+    /// The registration of a key.
+    async fn registration(&self, by: RegistrationKey<'_>) -> Result<Option<PendingRegistration>, Fault>;
+
+    /// The registrations of an e-mail key, newest first, at most `limit`.
+    async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault>;
+
+    /// A page of the audit trail, oldest first, each event with its place.
+    async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault>;
+
+    /// Deliveries due at `now`, oldest first, at most `limit`. Claim one by updating it.
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
+
+    /// The delivery of an id.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault>;
+
+    /// The value of a marker.
+    async fn marker(&self, name: &str) -> Result<Option<String>, Fault>;
+
+    /// Applies all changes or none.
+    async fn commit(&self, changes: &[Change]) -> Result<(), CommitError>;
+
+    /// Removes at most `limit` records that had their time; returns how many.
+    async fn sweep(&self, retention: &Retention, limit: usize) -> Result<usize, Fault>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), Fault>;
+}
+
+/// Where a store finds a session: its partition, and the digest of its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// The partition, from the token's locator: the user's id.
+    pub user: UserId,
+    /// The digest of the token's text.
+    pub token: Digest,
+}
+
+/// A user's live sessions as they were at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSet {
+    /// Changes whenever a session of the user is opened or ended, or all are ended though there is none.
+    pub version: u64,
+    /// Those neither ended nor expired, oldest first.
+    pub live: Vec<Session>,
+}
+
+impl Which {
+    /// Whether the session of this id is meant.
+    pub fn includes(&self, id: SessionId) -> bool {
+        match self {
+            Self::One(one) => *one == id,
+            Self::AllBut(kept) => *kept != id,
+            Self::All => true,
+        }
+    }
+}
+
+/// Why a session wasn't opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The user's sessions have changed since the decision: load and decide again.
+    #[error("the user's sessions were changed meanwhile")]
+    Stale,
+    /// The store failed; whether the session was opened is unknown.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Which sessions of a user to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(SessionId),
+    /// All but this one.
+    AllBut(SessionId),
+    /// All.
+    All,
+}
+
+/// Live sessions, by user.
+///
+/// An adapter promises:
+/// 1. `open` is one atomic step: it opens and ends only if the set's version is still the one given, so two logins
+///    that saw the same set never both open.
+/// 2. `end` acts on the next `find` in every process. Ending all changes the version even if none is live.
+/// 3. `save` succeeds only on the revision that the session carries, stores it with [`Revision::next`], and never
+///    revives an ended session.
+/// 4. An ended or expired session is found, with its reason, until [`Session::REMEMBERED`] after it.
+/// 5. `find` is one read, whatever the number of sessions and users.
+#[async_trait]
+pub trait SessionStore: Send + Sync + fmt::Debug {
+    /// Opens `session` and ends those in `ending` (which are taken over), if the user's set is still at `version`.
+    async fn open(
+        &self,
+        session: &Session,
+        version: u64,
+        ending: &[SessionId],
+        now: Timestamp,
+    ) -> Result<(), OpenError>;
+
+    /// The session of a key, live or remembered.
+    async fn find(&self, key: &SessionKey) -> Result<Option<Session>, Fault>;
+
+    /// The user's live sessions at `now`.
+    async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<SessionSet, Fault>;
+
+    /// Stores a changed session, with the next revision, on the one that it carries; `false` if that is stale or it
+    /// was ended.
+    async fn save(&self, session: &Session) -> Result<bool, Fault>;
+
+    /// Ends live sessions of the user; returns those that it ended.
+    async fn end(&self, user: UserId, which: Which, reason: EndReason, now: Timestamp) -> Result<Vec<Session>, Fault>;
+
+    /// Forgets at most `limit` sessions that ended or expired before `before`; returns how many.
+    async fn sweep(&self, before: Timestamp, limit: usize) -> Result<usize, Fault>;
+}
+
+/// Consecutive failures by subject with the guesses in flight, and rates.
+///
+/// An adapter promises:
+/// 1. `charge`, `settle`, `lift` and `admit` are one atomic step each, in one order for every process, and answer as
+///    the pure transitions of [`Lockout`](crate::lockout::Lockout) and [`RateWindow`](crate::rate::RateWindow) do.
+/// 2. A charge that returned survives a crash of the process.
+/// 3. Counters of unknown identifiers and addresses are bounded in number and forgotten when their time is over;
+///    that never evicts an account's.
+#[async_trait]
+pub trait LockoutStore: Send + Sync + fmt::Debug {
+    /// Charges one guess.
+    async fn charge(
+        &self,
+        subject: &LockoutSubject,
+        guess: GuessId,
+        rule: &LockoutRule,
+        now: Timestamp,
+    ) -> Result<Charge, Fault>;
+
+    /// Settles a charged guess.
+    async fn settle(
+        &self,
+        subject: &LockoutSubject,
+        guess: GuessId,
+        verdict: Verdict,
+        rule: &LockoutRule,
+        now: Timestamp,
+    ) -> Result<Settled, Fault>;
+
+    /// When the subject's restriction ends, if one stands at `now`.
+    async fn restricted_until(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Timestamp>, Fault>;
+
+    /// Lifts a restriction and clears the count; whether a restriction stood.
+    async fn lift(&self, subject: &LockoutSubject, now: Timestamp) -> Result<bool, Fault>;
+
+    /// Counts one more of `key`, or refuses.
+    async fn admit(&self, key: &RateKey, limit: &RateLimit, now: Timestamp) -> Result<Admission, Fault>;
+
+    /// Forgets at most `limit` counters whose time was over before `now`; returns how many.
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault>;
+}
+
+/// Single-use proofs with a lifetime.
+///
+/// An adapter promises:
+/// 1. `peek` leaves the ticket; `take` succeeds once, under any number of callers and processes, and what was taken
+///    stays taken over a restart.
+/// 2. From `expires_at` on a ticket is neither peeked nor taken.
+/// 3. `void` removes all tickets of a user at once.
+#[async_trait]
+pub trait TicketStore: Send + Sync + fmt::Debug {
+    /// Stores a new ticket.
+    async fn put(&self, key: &TicketKey, ticket: &Ticket) -> Result<(), Fault>;
+
+    /// The ticket, left where it is.
+    async fn peek(&self, key: &TicketKey, now: Timestamp) -> Result<Option<Ticket>, Fault>;
+
+    /// The ticket, taken: nobody gets it again.
+    async fn take(&self, key: &TicketKey, now: Timestamp) -> Result<Option<Ticket>, Fault>;
+
+    /// Removes all tickets of a user.
+    async fn void(&self, user: UserId) -> Result<(), Fault>;
+
+    /// Forgets at most `limit` expired tickets; returns how many.
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault>;
+}
+
+impl SessionKey {
+    /// The key of a session token.
+    pub fn of(token: &SessionToken) -> Self {
+        Self { user: UserId::from_bytes(token.locator()), token: token.digest() }
+    }
+}

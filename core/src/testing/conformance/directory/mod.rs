@@ -1,0 +1,62 @@
+//! What a [`Directory`](crate::store::Directory) promises.
+
+mod commits;
+mod outbox;
+mod reads;
+mod trail;
+mod unique;
+
+pub use commits::*;
+pub use outbox::*;
+pub use reads::*;
+pub use trail::*;
+pub use unique::*;
+
+/// Makes a test of each property of a [`Directory`](crate::store::Directory); how to apply it:
+/// [`conformance`](crate::testing::conformance).
+#[macro_export]
+macro_rules! directory_conformance {
+    ($open:expr) => {
+        $crate::conformance_suite! {
+            directory, Directory, $open,
+            // commits.rs
+            what_was_committed_is_read_back_whole,
+            hostile_text_is_read_back_as_it_was,
+            a_commit_is_applied_whole_or_not_at_all,
+            a_reader_never_sees_half_a_commit,
+            of_200_updates_on_one_revision_exactly_one_commits,
+            an_update_and_a_delete_on_one_revision_never_both_commit,
+            no_update_is_lost_among_concurrent_writers,
+            a_change_on_another_revision_is_stale,
+            changes_are_applied_in_their_order,
+            a_read_sees_every_commit_that_returned_before_it_began,
+            a_registration_is_settled_once_by_200_callers,
+            a_marker_is_set_once,
+            // unique.rs
+            email_is_taken_by_one_of_200,
+            email_is_taken_in_every_spelling,
+            a_username_skeleton_is_unique_among_users_and_registrations,
+            a_username_is_taken_by_one_of_200_users_and_registrations,
+            a_lapsed_registration_frees_its_username_within_the_same_commit,
+            what_is_deleted_or_changed_frees_its_email_and_username,
+            an_address_may_have_several_registrations_and_none_holds_it,
+            // reads.rs
+            a_user_is_found_by_each_of_its_keys_and_by_nothing_else,
+            a_registration_is_found_by_its_link_and_its_name,
+            registrations_of_an_address_come_newest_first,
+            users_are_paged_in_order_of_creation,
+            users_are_searched_by_email_username_and_full_name,
+            the_signs_of_a_pattern_are_searched_as_they_are,
+            a_sweep_takes_slices_and_only_what_has_had_its_time,
+            // trail.rs
+            audit_is_read_in_the_order_of_commits,
+            audit_is_followed_without_gaps_by_a_concurrent_reader,
+            a_follower_misses_nothing_after_a_sweep,
+            audit_is_filtered_by_account_and_name,
+            // outbox.rs
+            deliveries_are_due_from_their_exact_millisecond,
+            deliveries_are_claimed_once_by_100_workers,
+            a_claimed_delivery_is_done_only_by_who_claimed_it,
+        }
+    };
+}

@@ -1,0 +1,75 @@
+//! The outbox of a directory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Barrier};
+
+use futures_executor::block_on;
+
+use crate::delivery::{Delivery, DeliveryId};
+use crate::store::{Change, CommitError, Directory, Write};
+use crate::testing::conformance::race;
+use crate::testing::conformance::samples::{at, delivery, whole};
+
+/// Promise 5: a delivery is due at its time, not a millisecond before; the oldest come first, at most so many.
+pub fn deliveries_are_due_from_their_exact_millisecond(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let waiting = [3, 1, 2].map(|number| delivery(number, at(i64::from(number) * 1_000)));
+    block_on(store.commit(&waiting.clone().map(|delivery| Change::Delivery(Write::Create(delivery))))).unwrap();
+    let due = |now, limit| -> Vec<i64> {
+        let due = block_on(store.due_deliveries(at(now), limit)).unwrap();
+        due.iter().map(|delivery| at(0).until(delivery.due_at).as_millis().try_into().unwrap()).collect()
+    };
+    for (now, expected) in [(999, vec![]), (1_000, vec![1_000]), (1_999, vec![1_000]), (2_000, vec![1_000, 2_000])] {
+        assert_eq!(due(now, 10), expected, "due at {now} ms");
+    }
+    assert_eq!(due(60_000, 2), [1_000, 2_000], "the oldest two");
+    assert_eq!(due(60_000, 10), [1_000, 2_000, 3_000]);
+}
+
+/// Promise 2: of any number of workers that see a delivery due, one claims it.
+pub fn deliveries_are_claimed_once_by_100_workers(open: &dyn Fn() -> Arc<dyn Directory>) {
+    const DELIVERIES: u32 = 5;
+    let creations: Vec<Change> =
+        (1..=DELIVERIES).map(|number| Change::Delivery(Write::Create(delivery(number, at(0))))).collect();
+    block_on(open().commit(&creations)).unwrap();
+    let all_have_seen = Barrier::new(100);
+    let claims = race(open, 100, |store, _| {
+        let due = block_on(store.due_deliveries(at(10), 10)).unwrap();
+        all_have_seen.wait();
+        due.into_iter().filter(|seen| claim(store, seen)).map(|seen| seen.id).collect::<Vec<_>>()
+    });
+    let mut times: BTreeMap<DeliveryId, u32> = BTreeMap::new();
+    claims.into_iter().flatten().for_each(|id| *times.entry(id).or_default() += 1);
+    assert_eq!(times.values().copied().collect::<Vec<_>>(), [1; DELIVERIES as usize], "claims of each delivery");
+    assert!(block_on(open().due_deliveries(at(10), 10)).unwrap().is_empty(), "all are leased");
+    assert_eq!(
+        block_on(open().due_deliveries(at(60_010), 10)).unwrap().len(),
+        5,
+        "and due again when the lease is over"
+    );
+}
+
+fn claim(store: &dyn Directory, seen: &Delivery) -> bool {
+    let leased = Delivery { due_at: at(10).after(Delivery::LEASE), ..seen.clone() };
+    match block_on(store.commit(&[Change::Delivery(Write::Update(leased))])) {
+        Ok(()) => true,
+        Err(CommitError::Stale) => false,
+        Err(other) => panic!("claiming: {other:?}"),
+    }
+}
+
+/// Promise 2: who lost the lease can't finish the delivery, who has it can, once.
+pub fn a_claimed_delivery_is_done_only_by_who_claimed_it(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let seen = delivery(1, at(0));
+    block_on(store.commit(&[Change::Delivery(Write::Create(seen.clone()))])).unwrap();
+    assert!(claim(&*store, &seen));
+    let done = |delivery: &Delivery| block_on(store.commit(&[Change::Delivery(Write::Delete(delivery.clone()))]));
+    assert!(matches!(done(&seen), Err(CommitError::Stale)), "the lease was another's");
+    let claimed = block_on(store.delivery(seen.id)).unwrap().unwrap();
+    let expected = Delivery { revision: seen.revision.next(), due_at: at(10).after(Delivery::LEASE), ..seen };
+    assert_eq!(whole(&claimed), whole(&expected));
+    done(&claimed).unwrap();
+    assert!(matches!(done(&claimed), Err(CommitError::Stale)), "it is done already");
+    assert!(block_on(store.delivery(claimed.id)).unwrap().is_none());
+}

@@ -1,0 +1,304 @@
+//! Users, registrations, trail and outbox in memory.
+//!
+//! A commit applies its changes one by one and notes how to take each back; a change that can't be applied takes back
+//! all before it.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::audit::{AuditEvent, AuditFilter, AuditPosition};
+use crate::delivery::{Delivery, DeliveryId};
+use crate::error::Fault;
+use crate::registration::{PendingRegistration, RegistrationId};
+use crate::store::{
+    Change, CommitError, Directory, Marker, RegistrationKey, Retention, UniqueRule, UserKey, UserPage, Write,
+};
+use crate::time::Timestamp;
+use crate::token::Digest;
+use crate::user::{User, UserId};
+
+/// The records of a [`Directory`], with the indexes that keep them unique.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    users: BTreeMap<UserId, User>,
+    registrations: BTreeMap<RegistrationId, PendingRegistration>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    markers: BTreeMap<String, String>,
+    audit: BTreeMap<AuditPosition, AuditEvent>,
+    /// Never taken back, not even by a sweep of all events: a reader may stand behind the last one.
+    last_position: AuditPosition,
+    emails: BTreeMap<String, UserId>,
+    names: BTreeMap<String, Holder>,
+    links: BTreeMap<Digest, RegistrationId>,
+}
+
+/// Who holds a username.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    User(UserId),
+    Registration(RegistrationId),
+}
+
+/// What a record was before a change.
+#[derive(Debug)]
+enum Before {
+    User(UserId, Option<User>),
+    Registration(RegistrationId, Option<PendingRegistration>),
+    Delivery(DeliveryId, Option<Delivery>),
+    Unmarked(&'static str),
+    Unwritten(AuditPosition),
+}
+
+impl Tables {
+    fn commit(&mut self, changes: &[Change]) -> Result<(), CommitError> {
+        let mut applied = Vec::with_capacity(changes.len());
+        for change in changes {
+            match self.apply(change) {
+                Ok(before) => applied.extend(before),
+                Err(refused) => {
+                    applied.into_iter().rev().for_each(|before| self.take_back(before));
+                    return Err(refused);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, change: &Change) -> Result<Option<Before>, CommitError> {
+        match change {
+            Change::User(write) => self.write_user(write).map(Some),
+            Change::Register(registration) => self.register(registration).map(Some),
+            Change::Settle(id) => self.lapse(*id).ok_or(CommitError::Stale).map(Some),
+            Change::Lapse(id) => Ok(self.lapse(*id)),
+            Change::Audit(event) => Ok(Some(self.write_event(event))),
+            Change::Delivery(write) => self.write_delivery(write).map(Some),
+            Change::Mark(marker) => self.mark(marker).map(Some),
+        }
+    }
+
+    fn take_back(&mut self, before: Before) {
+        match before {
+            Before::User(id, user) => drop(self.set_user(id, user)),
+            Before::Registration(id, registration) => drop(self.set_registration(id, registration)),
+            Before::Delivery(id, delivery) => drop(set(&mut self.deliveries, id, delivery)),
+            Before::Unmarked(name) => drop(self.markers.remove(name)),
+            Before::Unwritten(position) => drop(self.audit.remove(&position)),
+        }
+    }
+
+    fn write_user(&mut self, write: &Write<User>) -> Result<Before, CommitError> {
+        let (id, after) = match write {
+            Write::Create(user) if self.users.contains_key(&user.id) => return Err(CommitError::Stale),
+            Write::Create(user) => (user.id, Some(user.clone())),
+            Write::Update(user) | Write::Delete(user)
+                if self.users.get(&user.id).is_none_or(|stored| stored.revision != user.revision) =>
+            {
+                return Err(CommitError::Stale);
+            }
+            Write::Update(user) => (user.id, Some(User { revision: user.revision.next(), ..user.clone() })),
+            Write::Delete(user) => (user.id, None),
+        };
+        if let Some(user) = &after {
+            self.check_unique(user)?;
+        }
+        Ok(Before::User(id, self.set_user(id, after)))
+    }
+
+    fn check_unique(&self, user: &User) -> Result<(), CommitError> {
+        if self.emails.get(user.email.key()).is_some_and(|holder| *holder != user.id) {
+            return Err(CommitError::Taken(UniqueRule::Email));
+        }
+        let holder = user.username.as_ref().and_then(|name| self.names.get(name.skeleton()));
+        if holder.is_some_and(|holder| *holder != Holder::User(user.id)) {
+            return Err(CommitError::Taken(UniqueRule::Username));
+        }
+        Ok(())
+    }
+
+    fn set_user(&mut self, id: UserId, user: Option<User>) -> Option<User> {
+        let before = set(&mut self.users, id, user.clone());
+        if let Some(before) = &before {
+            self.emails.remove(before.email.key());
+            before.username.as_ref().and_then(|name| self.names.remove(name.skeleton()));
+        }
+        if let Some(user) = user {
+            self.emails.insert(user.email.key().to_owned(), id);
+            self.names.extend(user.username.map(|name| (name.skeleton().to_owned(), Holder::User(id))));
+        }
+        before
+    }
+
+    fn register(&mut self, registration: &PendingRegistration) -> Result<Before, CommitError> {
+        let id = registration.id;
+        if self.registrations.contains_key(&id) {
+            return Err(CommitError::Stale);
+        }
+        if registration.username.as_ref().is_some_and(|name| self.names.contains_key(name.skeleton())) {
+            return Err(CommitError::Taken(UniqueRule::Username));
+        }
+        Ok(Before::Registration(id, self.set_registration(id, Some(registration.clone()))))
+    }
+
+    fn lapse(&mut self, id: RegistrationId) -> Option<Before> {
+        self.set_registration(id, None).map(|removed| Before::Registration(id, Some(removed)))
+    }
+
+    fn set_registration(
+        &mut self,
+        id: RegistrationId,
+        registration: Option<PendingRegistration>,
+    ) -> Option<PendingRegistration> {
+        let before = set(&mut self.registrations, id, registration.clone());
+        if let Some(before) = &before {
+            self.links.remove(&before.link);
+            before.username.as_ref().and_then(|name| self.names.remove(name.skeleton()));
+        }
+        if let Some(registration) = registration {
+            self.links.insert(registration.link, id);
+            let held = registration.username.map(|name| (name.skeleton().to_owned(), Holder::Registration(id)));
+            self.names.extend(held);
+        }
+        before
+    }
+
+    fn write_delivery(&mut self, write: &Write<Delivery>) -> Result<Before, CommitError> {
+        let (Write::Create(delivery) | Write::Update(delivery) | Write::Delete(delivery)) = write;
+        let stored = self.deliveries.get(&delivery.id).map(|stored| stored.revision);
+        let after = match write {
+            Write::Create(_) if stored.is_none() => Some(delivery.clone()),
+            Write::Update(_) if stored == Some(delivery.revision) => {
+                Some(Delivery { revision: delivery.revision.next(), ..delivery.clone() })
+            }
+            Write::Delete(_) if stored == Some(delivery.revision) => None,
+            Write::Create(_) | Write::Update(_) | Write::Delete(_) => return Err(CommitError::Stale),
+        };
+        Ok(Before::Delivery(delivery.id, set(&mut self.deliveries, delivery.id, after)))
+    }
+
+    fn write_event(&mut self, event: &AuditEvent) -> Before {
+        self.last_position = AuditPosition(self.last_position.0 + 1);
+        self.audit.insert(self.last_position, event.clone());
+        Before::Unwritten(self.last_position)
+    }
+
+    fn mark(&mut self, marker: &Marker) -> Result<Before, CommitError> {
+        if self.markers.contains_key(marker.name) {
+            return Err(CommitError::Taken(UniqueRule::Marker));
+        }
+        self.markers.insert(marker.name.to_owned(), marker.value.clone());
+        Ok(Before::Unmarked(marker.name))
+    }
+
+    fn sweep(&mut self, retention: &Retention, limit: usize) -> usize {
+        let lapsed = self.registrations.values().filter(|r| r.expires_at < retention.registrations_before);
+        let lapsed: Vec<RegistrationId> = lapsed.map(|r| r.id).take(limit).collect();
+        lapsed.iter().for_each(|id| drop(self.lapse(*id)));
+        let old = self.audit.iter().filter(|(_, event)| event.time < retention.audit_before);
+        let old: Vec<AuditPosition> = old.map(|(position, _)| *position).take(limit - lapsed.len()).collect();
+        old.iter().for_each(|position| drop(self.audit.remove(position)));
+        lapsed.len() + old.len()
+    }
+}
+
+/// Puts a value in its place or, with `None`, takes it away; returns what was there.
+fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> Option<V> {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    }
+}
+
+fn contains(user: &User, text: &str) -> bool {
+    user.email.key().contains(text)
+        || user.username.as_ref().is_some_and(|name| name.key().contains(text))
+        || user.full_name.as_ref().is_some_and(|name| name.to_lowercase().contains(text))
+}
+
+#[async_trait]
+impl Directory for MemoryStore {
+    async fn user(&self, by: UserKey<'_>) -> Result<Option<User>, Fault> {
+        let state = self.state();
+        let tables = &state.directory;
+        let id = match by {
+            UserKey::Id(id) => Some(id),
+            UserKey::Email(key) => tables.emails.get(key).copied(),
+            UserKey::UsernameSkeleton(skeleton) => match tables.names.get(skeleton) {
+                Some(Holder::User(id)) => Some(*id),
+                Some(Holder::Registration(_)) | None => None,
+            },
+        };
+        Ok(id.and_then(|id| tables.users.get(&id)).cloned())
+    }
+
+    async fn users(&self, page: &UserPage<'_>) -> Result<Vec<User>, Fault> {
+        let state = self.state();
+        let users = state.directory.users.values().filter(|user| page.after.is_none_or(|after| after < user.id));
+        Ok(users.filter(|user| contains(user, page.containing)).take(page.limit).cloned().collect())
+    }
+
+    async fn has_users(&self) -> Result<bool, Fault> {
+        Ok(!self.state().directory.users.is_empty())
+    }
+
+    async fn registration(&self, by: RegistrationKey<'_>) -> Result<Option<PendingRegistration>, Fault> {
+        let state = self.state();
+        let tables = &state.directory;
+        let id = match by {
+            RegistrationKey::Link(digest) => tables.links.get(&digest).copied(),
+            RegistrationKey::UsernameSkeleton(skeleton) => match tables.names.get(skeleton) {
+                Some(Holder::Registration(id)) => Some(*id),
+                Some(Holder::User(_)) | None => None,
+            },
+        };
+        Ok(id.and_then(|id| tables.registrations.get(&id)).cloned())
+    }
+
+    async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault> {
+        let state = self.state();
+        let of_address = state.directory.registrations.values().filter(|r| r.email.key() == email_key);
+        let mut newest_first: Vec<PendingRegistration> = of_address.cloned().collect();
+        newest_first.sort_by_key(|registration| std::cmp::Reverse((registration.created_at, registration.id)));
+        newest_first.truncate(limit);
+        Ok(newest_first)
+    }
+
+    async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
+        let state = self.state();
+        let after = filter.after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let events = state.directory.audit.range((after, std::ops::Bound::Unbounded));
+        let of_user = |event: &AuditEvent| filter.user.is_none_or(|user| event.user == Some(user));
+        let of_name = |event: &AuditEvent| filter.name.is_none_or(|name| event.name == name);
+        let chosen = events.filter(|(_, event)| of_user(event) && of_name(event));
+        Ok(chosen.take(limit).map(|(position, event)| (*position, event.clone())).collect())
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        let state = self.state();
+        let mut due: Vec<Delivery> = state.directory.deliveries.values().filter(|d| d.due_at <= now).cloned().collect();
+        due.sort_by_key(|delivery| (delivery.due_at, delivery.id));
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+        Ok(self.state().directory.deliveries.get(&id).cloned())
+    }
+
+    async fn marker(&self, name: &str) -> Result<Option<String>, Fault> {
+        Ok(self.state().directory.markers.get(name).cloned())
+    }
+
+    async fn commit(&self, changes: &[Change]) -> Result<(), CommitError> {
+        self.state().directory.commit(changes)
+    }
+
+    async fn sweep(&self, retention: &Retention, limit: usize) -> Result<usize, Fault> {
+        Ok(self.state().directory.sweep(retention, limit))
+    }
+
+    async fn ping(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Upkeep: what the engine does between requests. Late deliveries are carried out, and what had its time is removed.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use crate::delivery::Delivery;
+use crate::engine::{Engine, Inner};
+use crate::error::Fault;
+use crate::session::Session;
+use crate::store::{Change, CommitError, Retention, Write};
+
+const EVERY: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: u32 = 60;
+const SLICE: usize = 1_000;
+const BATCH: usize = 64;
+
+/// Who does the upkeep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// A thread of the engine's own, once a second; it ends with the last handle.
+    OwnThread,
+    /// The host, by calling [`Engine::upkeep`]; in tests, so that nothing happens by itself.
+    ByHost,
+}
+
+/// Wakes the upkeep thread.
+#[derive(Debug, Default)]
+pub(crate) struct UpkeepThread {
+    bell: Arc<Bell>,
+}
+
+#[derive(Debug, Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(rung, EVERY, |rung| !*rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+impl UpkeepThread {
+    pub(crate) fn start(&self, inner: &Arc<Inner>) -> Result<(), Fault> {
+        let (bell, inner) = (self.bell.clone(), Arc::downgrade(inner));
+        std::thread::Builder::new()
+            .name("doorwarden-upkeep".to_owned())
+            .spawn(move || run(&bell, &inner))
+            .map(drop)
+            .map_err(|source| Fault::new("starting thread", "doorwarden-upkeep", source))
+    }
+
+    pub(crate) fn wake(&self) {
+        self.bell.ring();
+    }
+}
+
+impl Drop for UpkeepThread {
+    fn drop(&mut self) {
+        self.bell.ring();
+    }
+}
+
+fn run(bell: &Bell, inner: &Weak<Inner>) {
+    let mut round: u32 = 0;
+    while let Some(inner) = inner.upgrade() {
+        let engine = Engine::of(inner);
+        note(futures_executor::block_on(engine.deliver_due()).map(drop));
+        if round.is_multiple_of(SWEEP_EVERY) {
+            note(futures_executor::block_on(engine.sweep()));
+        }
+        drop(engine);
+        round = round.wrapping_add(1);
+        bell.wait();
+    }
+}
+
+/// A fault costs nothing but time: what wasn't done now is due again in a second.
+fn note(outcome: Result<(), Fault>) {
+    if let Err(fault) = outcome {
+        tracing::warn!(%fault, "upkeep failed and will be tried again");
+    }
+}
+
+impl Engine {
+    /// Carries out late deliveries and removes what had its time, once. Returns how many deliveries were done.
+    ///
+    /// # Errors
+    /// A store's fault; nothing is lost by it.
+    pub async fn upkeep(&self) -> Result<usize, Fault> {
+        self.sweep().await?;
+        self.deliver_due().await
+    }
+
+    pub(crate) async fn deliver_due(&self) -> Result<usize, Fault> {
+        let now = self.now();
+        let mut done = 0;
+        for delivery in self.directory().due_deliveries(now, BATCH).await? {
+            let claimed = delivery.claimed(now);
+            match self.directory().commit(&[Change::Delivery(Write::Update(claimed.clone()))]).await {
+                Ok(()) => {
+                    let revision = claimed.revision.next();
+                    done += usize::from(self.carry_out(Delivery { revision, ..claimed }).await?);
+                }
+                // Another process was quicker.
+                Err(CommitError::Stale) => {}
+                Err(other) => return Err(crate::engine::unexpected(other)),
+            }
+        }
+        Ok(done)
+    }
+
+    async fn sweep(&self) -> Result<(), Fault> {
+        let now = self.now();
+        let retention = Retention { registrations_before: now, audit_before: now.before(self.policy().audit.keep) };
+        while self.directory().sweep(&retention, SLICE).await? == SLICE {}
+        while self.sessions().sweep(now.before(Session::REMEMBERED), SLICE).await? == SLICE {}
+        while self.lockouts().sweep(now, SLICE).await? == SLICE {}
+        while self.tickets().sweep(now, SLICE).await? == SLICE {}
+        Ok(())
+    }
+}

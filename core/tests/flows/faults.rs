@@ -1,0 +1,156 @@
+//! FA1: a fault at each port call of each flow. The outcome is a fault or the right one, never a wrong answer, and
+//! what is left behind is whole.
+
+use std::sync::Arc;
+
+use doorwarden_core::client::Client;
+use doorwarden_core::engine::Engine;
+use doorwarden_core::error::Failure;
+use doorwarden_core::login::LoginStep;
+use doorwarden_core::session::OnConflict;
+use doorwarden_core::store::{Directory, UserKey};
+use doorwarden_core::testing::{FaultMoment, FaultyStore, ManualClock, MemoryMailer, MemoryStore};
+use doorwarden_core::time::Timestamp;
+use futures_executor::block_on;
+
+use crate::world::{PASSWORD, WRONG, add, form, links, policy, request, start};
+
+struct Broken {
+    engine: Engine,
+    store: Arc<MemoryStore>,
+    faulty: Arc<FaultyStore>,
+    mailer: Arc<MemoryMailer>,
+    clock: ManualClock,
+}
+
+fn world() -> Broken {
+    let (store, mailer) = (Arc::new(MemoryStore::default()), Arc::new(MemoryMailer::default()));
+    let faulty = Arc::new(FaultyStore::over(store.clone()));
+    let clock = ManualClock::skipping_sleeps(Timestamp::from_millis(1_800_000_000_000));
+    let builder = Engine::builder().store(faulty.clone()).mailer(mailer.clone()).clock(Arc::new(clock.clone()));
+    let mut policy = policy();
+    policy.session.on_conflict = OnConflict::Allow;
+    Broken { engine: start(builder, policy), store, faulty, mailer, clock }
+}
+
+/// Runs `flow` once for each call that it makes and each moment, with that call failing.
+fn at_every_call<T>(prepare: impl Fn(&Broken), flow: impl Fn(&Broken) -> T, check: impl Fn(&Broken, T, &str)) {
+    for moment in [FaultMoment::Before, FaultMoment::After] {
+        for call in 1.. {
+            let broken = world();
+            prepare(&broken);
+            broken.faulty.fail_call(call, moment);
+            let outcome = flow(&broken);
+            let Some(failed) = broken.faulty.failed() else {
+                assert!(call > 3, "the flow makes calls");
+                break;
+            };
+            broken.faulty.heal();
+            check(&broken, outcome, &format!("call {call}, {failed}, {moment:?}"));
+        }
+    }
+}
+
+#[test]
+fn fa1_a_right_password_is_never_called_wrong_and_works_afterwards() {
+    at_every_call(
+        |broken| drop(add(&broken.engine, "ada@example.org", None)),
+        |broken| match block_on(broken.engine.login(request("ada@example.org", PASSWORD))) {
+            Ok(LoginStep::LoggedIn(session)) => Some(session),
+            Ok(other) => panic!("{other:?}"),
+            Err(Failure::Fault(_)) => None,
+            Err(Failure::Refused(refusal)) => panic!("{refusal}"),
+        },
+        |broken, session, at| {
+            if let Some(session) = session {
+                assert!(block_on(broken.engine.check(&session.token)).is_ok(), "{at}");
+            }
+            let again = block_on(broken.engine.login(request("ada@example.org", PASSWORD)));
+            assert!(matches!(again, Ok(LoginStep::LoggedIn(_))), "{at}: {again:?}");
+        },
+    );
+}
+
+#[test]
+fn fa1_a_wrong_password_never_gets_in_and_no_fault_gives_a_guess() {
+    at_every_call(
+        |broken| drop(add(&broken.engine, "ada@example.org", None)),
+        |broken| match block_on(broken.engine.login(request("ada@example.org", WRONG))) {
+            Err(Failure::Fault(_)) => {}
+            Err(Failure::Refused(refusal)) => assert_eq!(refusal.code(), "invalid_credentials"),
+            Ok(step) => panic!("{step:?}"),
+        },
+        |broken, (), at| {
+            broken.clock.advance(std::time::Duration::from_secs(61));
+            let evaluated = broken.engine.hash_evaluations();
+            for _ in 0..15 {
+                assert!(block_on(broken.engine.login(request("ada@example.org", WRONG))).is_err());
+            }
+            assert!(broken.engine.hash_evaluations() - evaluated <= 11, "{at}");
+        },
+    );
+}
+
+#[test]
+fn fa1_a_sign_up_is_whole_or_not_there_and_its_mail_comes_in_the_end() {
+    at_every_call(
+        |_| {},
+        |broken| match block_on(broken.engine.sign_up(form("ada@example.org"))) {
+            Ok(_) | Err(Failure::Fault(_)) => {}
+            Err(Failure::Refused(refusal)) => panic!("{refusal}"),
+        },
+        |broken, (), at| {
+            broken.clock.advance(std::time::Duration::from_secs(61));
+            block_on(broken.engine.upkeep()).unwrap();
+            let pending = block_on(broken.store.registrations_of("ada@example.org", 10)).unwrap();
+            let mails = broken.mailer.take_mails();
+            assert!(pending.is_empty() || !mails.is_empty(), "{at}: registered but never mailed");
+            for mail in &mails {
+                let link = links(&mail.text).remove(0);
+                assert!(pending.iter().any(|registration| registration.link == link.digest()), "{at}");
+            }
+        },
+    );
+}
+
+#[test]
+fn fa1_verifying_makes_the_user_or_leaves_the_link() {
+    at_every_call(
+        |broken| drop(block_on(broken.engine.sign_up(form("ada@example.org"))).unwrap()),
+        |broken| {
+            let link = links(&broken.mailer.mails()[0].text).remove(0);
+            match block_on(broken.engine.verify_email(&link, &Client::default())) {
+                Ok(_) | Err(Failure::Fault(_)) => {}
+                Err(Failure::Refused(refusal)) => panic!("{refusal}"),
+            }
+        },
+        |broken, (), at| {
+            let link = links(&broken.mailer.mails()[0].text).remove(0);
+            let verified = block_on(broken.engine.verify_email(&link, &Client::default())).is_ok();
+            let user = block_on(broken.store.user(UserKey::Email("ada@example.org"))).unwrap();
+            assert!(user.is_some(), "{at}: verified again: {verified}");
+        },
+    );
+}
+
+#[test]
+fn fa1_a_log_out_that_was_acknowledged_has_ended_the_session() {
+    at_every_call(
+        |broken| drop(add(&broken.engine, "ada@example.org", None)),
+        |broken| {
+            let Ok(LoginStep::LoggedIn(session)) = block_on(broken.engine.login(request("ada@example.org", PASSWORD)))
+            else {
+                return None;
+            };
+            let acknowledged = block_on(broken.engine.log_out(&session.token, &Client::default())).is_ok();
+            acknowledged.then_some(session.token)
+        },
+        |broken, logged_out, at| {
+            if let Some(token) = logged_out {
+                assert!(block_on(broken.engine.check(&token)).is_err(), "{at}");
+            }
+            broken.clock.advance(std::time::Duration::from_secs(61));
+            assert!(block_on(broken.engine.upkeep()).is_ok(), "{at}");
+        },
+    );
+}
