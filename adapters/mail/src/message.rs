@@ -1,0 +1,35 @@
+//! One mail as an RFC 5322 message.
+
+use doorwarden_core::error::Fault;
+use doorwarden_core::mail::Mail;
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
+use lettre::{Address, Message};
+
+/// The message of a mail: text and HTML alternatives, the recipient as it was parsed.
+pub(crate) fn compose(mail: &Mail) -> Result<Message, Fault> {
+    const DOING: &str = "composing mail to";
+    let fault = |source: Box<dyn std::error::Error + Send + Sync>| Fault::lasting(DOING, mail.to.masked(), source);
+    let from: Mailbox = mail.from.parse().map_err(|e: lettre::address::AddressError| fault(e.into()))?;
+    let local = mail.to.typed().rsplit_once('@').map_or("", |(local, _)| local);
+    let to = Address::new(local, mail.to.domain()).map_err(|e| fault(e.into()))?;
+    let seconds = u64::try_from(mail.at.as_millis() / 1_000).unwrap_or_default();
+    Message::builder()
+        .from(from)
+        .to(Mailbox::new(None, to))
+        .subject(&mail.subject)
+        .date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+        .message_id(None)
+        .multipart(MultiPart::alternative().singlepart(part(ContentType::TEXT_PLAIN, &mail.text)).singlepart(part(
+            ContentType::TEXT_HTML,
+            &mail.html,
+        )))
+        .map_err(|e| fault(e.into()))
+}
+
+/// Plain ASCII stays as it is, so that a link in a file can be read and copied whole.
+fn part(kind: ContentType, text: &str) -> SinglePart {
+    let whole = Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::SevenBit);
+    let body = whole.unwrap_or_else(|text| Body::new(text));
+    SinglePart::builder().header(kind).body(body)
+}
