@@ -1,6 +1,83 @@
-//! Under construction.
+//! doorwarden's engine: sign-up, login, lockout and sessions as pure state machines behind a handful of ports.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use doorwarden_core::administration::NewUser;
+//! use doorwarden_core::client::Client;
+//! use doorwarden_core::engine::Engine;
+//! use doorwarden_core::login::{LoginRequest, LoginStep};
+//! use doorwarden_core::password::Password;
+//! use doorwarden_core::seal::SealKeys;
+//! use doorwarden_core::testing::{MemoryMailer, MemoryStore};
+//! use doorwarden_core::user::Role;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # futures_executor::block_on(async {
+//! let engine = Engine::builder()
+//!     .store(Arc::new(MemoryStore::default()))
+//!     .mailer(Arc::new(MemoryMailer::default()))
+//!     .seal_keys(SealKeys::new(&[7; 32], &[]))
+//!     .start()
+//!     .await?;
+//! let (ada, password) = ("ada@example.org".to_owned(), Password::new("correct horse 1!".to_owned()));
+//! let account = NewUser {
+//!     email: ada.clone(),
+//!     username: None,
+//!     password: Some(password.clone()),
+//!     role: Role::user(),
+//!     email_verified: true,
+//! };
+//! engine.add_user(account, &Client::default()).await?;
+//!
+//! let request = LoginRequest { identifier: ada, password, client: Client::default() };
+//! let LoginStep::LoggedIn(login) = engine.login(request).await? else { panic!("another step is asked for") };
+//! assert_eq!(engine.check(&login.token).await?.user, login.user.id);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! # The flows
+//! Each is one file that tells it from top to bottom: load facts, decide without I/O, commit all or nothing.
+//!
+//! | flow | begins at |
+//! |---|---|
+//! | [`sign_up`] | [`Engine::sign_up`](engine::Engine::sign_up), then [`Engine::verify_email`](engine::Engine::verify_email) |
+//! | [`login`] | [`Engine::login`](engine::Engine::login), and a method for each further [`LoginStep`](login::LoginStep) |
+//! | [`session`] | [`Engine::check`](engine::Engine::check) for every request, [`extend`](engine::Engine::extend), [`log_out`](engine::Engine::log_out) |
+//! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
+//!
+//! # The rest
+//! | module | holds |
+//! |---|---|
+//! | [`engine`] | the engine and its builder |
+//! | [`policy`] | every rule a host can choose, its problems, its weaknesses, its words |
+//! | [`store`] | the four storage ports with their promises, and what a commit is |
+//! | [`mail`], [`delivery`] | mails, and the outbox that carries out what must follow a commit |
+//! | [`user`], [`registration`], [`email`], [`username`] | accounts, sign-ups whose address isn't proved, and their names |
+//! | [`password`], [`hashing`] | verifiers and rules; the threads that compute them |
+//! | [`lockout`], [`guess`], [`rate`] | rate limiting: guesses in two steps, requests of strangers |
+//! | [`ticket`], [`token`] | single-use proofs, and the secrets that stand for them |
+//! | [`seal`] | secrets at rest |
+//! | [`audit`] | the trail |
+//! | [`client`], [`time`], [`random`], [`error`] | who asks, when, chance, and what can go wrong |
+//! | [`totp`], [`recovery`], [`keypair`] | policy sections of flows that are not in this build |
+//! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
+//!
+//! # What it never does
+//! - It starts no async runtime and needs none; hashing and upkeep have threads of their own.
+//! - It does no I/O: files, databases and networks are behind ports.
+//! - It stores no secret that opens a door: tokens as SHA-256, passwords as bcrypt, the rest sealed.
+//! - It calls no fault a refusal: "wrong password" is a [`Failure::Refused`], "the store is
+//!   down" a [`Failure::Fault`].
+//!
+//! # What is left to the host
+//! - Carry tokens safely (cookies, TLS) and say truly who the [`Client`](client::Client) is.
+//! - Keep the seal key apart from the store, and both backed up.
+//! - Let a login run to its end: a future that is dropped half-way costs its user one failed guess.
 
 mod duration;
+mod first_administrator;
 mod id;
 
 pub mod administration;
@@ -10,7 +87,6 @@ pub mod delivery;
 pub mod email;
 pub mod engine;
 pub mod error;
-mod first_administrator;
 pub mod guess;
 pub mod hashing;
 pub mod keypair;
@@ -37,4 +113,5 @@ pub mod upkeep;
 pub mod user;
 pub mod username;
 
+pub use error::{Failure, Fault};
 pub use time::Timestamp;

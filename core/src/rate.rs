@@ -63,7 +63,7 @@ impl RateWindow {
 
     /// When the window is empty, so that a store may forget it.
     pub fn forgettable_at(&self, limit: &RateLimit) -> Timestamp {
-        self.0.last().map_or(Timestamp::default(), |at| at.after(limit.window))
+        self.0.iter().max().map_or(Timestamp::default(), |at| at.after(limit.window))
     }
 }
 

@@ -35,7 +35,7 @@ use crate::user::{User, UserId};
 /// One write of an aggregate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write<T> {
-    /// It must not exist.
+    /// It must not exist, else the commit is stale.
     Create(T),
     /// It must have the revision that the value carries; it is stored with [`Revision::next`].
     Update(T),
@@ -162,7 +162,8 @@ pub struct Retention {
 /// 4. The unique rules hold between all users and registrations at any parallelism, at the database's default
 ///    isolation; the broken one is named.
 /// 5. A read sees every commit that returned before it began.
-/// 6. Audit events are read in the order of their commits, none is skipped by a reader who follows the positions.
+/// 6. Audit events are read in the order of their commits, none is skipped by a reader who follows the positions, and
+///    no position is used again after a sweep.
 /// 7. Stored records that can't be read are a lasting fault, never a default.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
@@ -258,10 +259,10 @@ pub enum Which {
 ///
 /// An adapter promises:
 /// 1. `open` is one atomic step: it opens and ends only if the set's version is still the one given, so two logins
-///    that saw the same set never both open.
+///    that saw the same set never both open. A version never comes back, not even once all sessions are forgotten.
 /// 2. `end` acts on the next `find` in every process. Ending all changes the version even if none is live.
 /// 3. `save` succeeds only on the revision that the session carries, stores it with [`Revision::next`], and never
-///    revives an ended session.
+///    revives an ended session. It doesn't change the version of the set.
 /// 4. An ended or expired session is found, with its reason, until [`Session::REMEMBERED`] after it.
 /// 5. `find` is one read, whatever the number of sessions and users.
 #[async_trait]
@@ -285,7 +286,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// was ended.
     async fn save(&self, session: &Session) -> Result<bool, Fault>;
 
-    /// Ends live sessions of the user; returns those that it ended.
+    /// Ends live sessions of the user; returns those that it ended, with their reason.
     async fn end(&self, user: UserId, which: Which, reason: EndReason, now: Timestamp) -> Result<Vec<Session>, Fault>;
 
     /// Forgets at most `limit` sessions that ended or expired before `before`; returns how many.
@@ -298,8 +299,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
 /// 1. `charge`, `settle`, `lift` and `admit` are one atomic step each, in one order for every process, and answer as
 ///    the pure transitions of [`Lockout`](crate::lockout::Lockout) and [`RateWindow`](crate::rate::RateWindow) do.
 /// 2. A charge that returned survives a crash of the process.
-/// 3. Counters of unknown identifiers and addresses are bounded in number and forgotten when their time is over;
-///    that never evicts an account's.
+/// 3. Counters of unknown identifiers and addresses, and rates, are bounded in number and forgotten when their time is
+///    over; that never evicts an account's or an access key's.
 #[async_trait]
 pub trait LockoutStore: Send + Sync + fmt::Debug {
     /// Charges one guess.

@@ -1,4 +1,10 @@
 //! The flows, whole: an engine on stores in memory, with a clock that the tests own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what isn't as it should be ends the test"
+)]
 
 mod faults;
 mod login;

@@ -34,9 +34,9 @@ pub fn deliveries_are_claimed_once_by_100_workers(open: &dyn Fn() -> Arc<dyn Dir
     block_on(open().commit(&creations)).unwrap();
     let all_have_seen = Barrier::new(100);
     let claims = race(open, 100, |store, _| {
-        let due = block_on(store.due_deliveries(at(10), 10)).unwrap();
+        let due = block_on(store.due_deliveries(at(10), 10));
         all_have_seen.wait();
-        due.into_iter().filter(|seen| claim(store, seen)).map(|seen| seen.id).collect::<Vec<_>>()
+        due.unwrap().into_iter().filter(|seen| claim(store, seen)).map(|seen| seen.id).collect::<Vec<_>>()
     });
     let mut times: BTreeMap<DeliveryId, u32> = BTreeMap::new();
     claims.into_iter().flatten().for_each(|id| *times.entry(id).or_default() += 1);
