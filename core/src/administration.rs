@@ -57,7 +57,7 @@ pub enum NewUserRefusal {
     #[error("the link doesn't work any more")]
     LinkInvalid,
     /// Too many passwords to hash at once.
-    #[error("too many requests at once: try again")]
+    #[error("too many requests at once: try again in {} s", .retry_after.as_secs().max(1))]
     Busy {
         /// When to try again.
         retry_after: std::time::Duration,
@@ -170,6 +170,9 @@ impl Engine {
     pub async fn set_status(&self, id: UserId, status: UserStatus, client: &Client) -> Result<Option<User>, Fault> {
         for _ in 0..DECISIONS {
             let Some(user) = self.directory().user(UserKey::Id(id)).await? else { return Ok(None) };
+            if user.status == status && status == UserStatus::Active {
+                return Ok(Some(user));
+            }
             let event = self.event(AuditName::UserChanged, client)?.of_user(id).with("status", status.name());
             let deliveries = match status {
                 UserStatus::Active => Vec::new(),

@@ -124,10 +124,16 @@ fn text(field: &str, typed: &str, longest: usize) -> Result<String, SignUpRefusa
     if typed.chars().count() > longest {
         return refuse(format!("may have at most {longest} characters"));
     }
-    if typed.chars().any(char::is_control) {
+    if typed.chars().any(hides) {
         return refuse("may not have control characters".to_owned());
     }
     Ok(typed.to_owned())
+}
+
+/// Whether a character breaks a line or turns the direction of what follows it.
+fn hides(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Which version of each document was shown and accepted.
@@ -217,6 +223,7 @@ mod tests {
             (vec![("lab", "ééééé")], None),
             (vec![("lab", "éééééé")], Some("invalid_request")),
             (vec![("lab", "a\nb")], Some("invalid_request")),
+            (vec![("lab", "a\u{202e}b")], Some("invalid_request")),
             (vec![("lab", "x"), ("door", "1")], Some("invalid_request")),
         ] {
             let fields = given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();

@@ -7,6 +7,7 @@
 )]
 
 mod faults;
+mod figures;
 mod login;
 mod races;
 mod sessions;
