@@ -30,7 +30,7 @@ impl MailFolder {
     /// The folder can't be made, or is no folder.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Fault> {
         let path = path.into();
-        fs::create_dir_all(&path).map_err(|source| Fault::lasting("making the mail folder", path.display(), source))?;
+        make_private(&path).map_err(|source| Fault::lasting("making the mail folder", path.display(), source))?;
         Ok(Self { path, next: AtomicU64::new(1) })
     }
 
@@ -63,6 +63,14 @@ impl MailFolder {
         }
         Err(ErrorKind::AlreadyExists.into())
     }
+}
+
+/// Mails hold links that open accounts: nobody else looks into their folder.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(path)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -123,7 +131,13 @@ mod tests {
         let names = files(folder.path());
         assert_eq!(names, ["20270115T080000Z-verify-email-1.eml", "20270115T080000Z-verify-email-2.eml"]);
         let text = fs::read_to_string(folder.path().join(&names[0])).unwrap();
-        for part in ["Subject: One", "To: ada@example.org", "text/plain", "text/html", "token=dwl_x"] {
+        for part in [
+            "Subject: One",
+            "To: ada@example.org",
+            "text/plain",
+            "text/html",
+            "\r\nGreetings: https://id.example.org/verify-email?token=dwl_x\r\n",
+        ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }

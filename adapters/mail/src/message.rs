@@ -20,16 +20,26 @@ pub(crate) fn compose(mail: &Mail) -> Result<Message, Fault> {
         .subject(&mail.subject)
         .date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
         .message_id(None)
-        .multipart(MultiPart::alternative().singlepart(part(ContentType::TEXT_PLAIN, &mail.text)).singlepart(part(
-            ContentType::TEXT_HTML,
-            &mail.html,
-        )))
+        .multipart(
+            MultiPart::alternative()
+                .singlepart(part(ContentType::TEXT_PLAIN, &mail.text))
+                .singlepart(part(ContentType::TEXT_HTML, &mail.html)),
+        )
         .map_err(|e| fault(e.into()))
 }
 
+/// The longest line that a mail server must take, without its end (RFC 5322, section 2.1.1).
+const LONGEST_LINE: usize = 998;
+
 /// Plain ASCII stays as it is, so that a link in a file can be read and copied whole.
 fn part(kind: ContentType, text: &str) -> SinglePart {
-    let whole = Body::new_with_encoding(text.to_owned(), ContentTransferEncoding::SevenBit);
-    let body = whole.unwrap_or_else(|text| Body::new(text));
+    let plain = text.is_ascii() && text.lines().all(|line| line.len() <= LONGEST_LINE);
+    let body = match plain {
+        true => {
+            let lines: String = text.lines().flat_map(|line| [line, "\r\n"]).collect();
+            Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
+        }
+        false => Body::new(text.to_owned()),
+    };
     SinglePart::builder().header(kind).body(body)
 }
