@@ -1,0 +1,218 @@
+//! How the changes of a commit are applied, one after the other, inside the writer's transaction.
+//!
+//! Whether a change is applied is decided by the row count of one conditional statement.
+
+use doorwarden_core::audit::AuditEvent;
+use doorwarden_core::delivery::Delivery;
+use doorwarden_core::registration::{PendingRegistration, RegistrationId};
+use doorwarden_core::store::{Change, Marker, UniqueRule, Write};
+use doorwarden_core::user::{Revision, User, UserId};
+use doorwarden_core::username::Username;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+
+use crate::fault::{Trouble, Undone};
+use crate::record::to_body;
+use crate::schema::statements;
+
+statements! {
+    CREATE_USER = "INSERT INTO users (id, revision, email_key, search, body) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO NOTHING";
+    HAS_USER = "SELECT 1 FROM users WHERE id = ?1";
+    UPDATE_USER = "UPDATE users SET revision = ?3, email_key = ?4, search = ?5, body = ?6
+        WHERE id = ?1 AND revision = ?2";
+    DELETE_USER = "DELETE FROM users WHERE id = ?1 AND revision = ?2";
+    REGISTER = "INSERT INTO registrations (id, email_key, link, created_at, expires_at, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    REMOVE_REGISTRATION = "DELETE FROM registrations WHERE id = ?1";
+    HOLD_USERNAME = "INSERT INTO usernames (skeleton, holder_kind, holder) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    HELD_USERNAME = "SELECT skeleton FROM usernames WHERE holder = ?1 AND holder_kind = ?2";
+    FREE_USERNAME = "DELETE FROM usernames WHERE holder = ?1 AND holder_kind = ?2";
+    APPEND_EVENT = "INSERT INTO audit (time, user, name, body) VALUES (?1, ?2, ?3, ?4)";
+    CREATE_DELIVERY = "INSERT INTO deliveries (id, revision, due_at, body) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT DO NOTHING";
+    UPDATE_DELIVERY = "UPDATE deliveries SET revision = ?3, due_at = ?4, body = ?5 WHERE id = ?1 AND revision = ?2";
+    DELETE_DELIVERY = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";
+    MARK = "INSERT INTO markers (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+}
+
+/// Why a commit isn't applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// An aggregate isn't as the change was decided on.
+    Stale,
+    /// A unique rule would be broken.
+    Taken(UniqueRule),
+}
+
+type Applied = Result<(), Undone<Conflict>>;
+
+/// Applies one change.
+pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
+    match change {
+        Change::User(Write::Create(user)) => create_user(connection, user),
+        Change::User(Write::Update(user)) => update_user(connection, user),
+        Change::User(Write::Delete(user)) => delete_user(connection, user),
+        Change::Register(registration) => register(connection, registration),
+        Change::Settle(id) => unless_none(remove_registration(connection, *id)?),
+        Change::Lapse(id) => Ok(remove_registration(connection, *id).map(drop)?),
+        Change::Audit(event) => append(connection, event),
+        Change::Delivery(Write::Create(delivery)) => create_delivery(connection, delivery),
+        Change::Delivery(Write::Update(delivery)) => update_delivery(connection, delivery),
+        Change::Delivery(Write::Delete(delivery)) => delete_delivery(connection, delivery),
+        Change::Mark(marker) => mark(connection, marker),
+        _ => Err(Trouble::UnknownChange.into()),
+    }
+}
+
+fn create_user(connection: &Connection, user: &User) -> Applied {
+    let body = to_body(user)?;
+    let key = user.id.as_bytes();
+    let columns = params![key, number(user.revision), user.email.key(), search_text(user), body];
+    if connection.prepare_cached(CREATE_USER)?.execute(columns)? == 0 {
+        let exists = connection.prepare_cached(HAS_USER)?.exists([key])?;
+        return refuse(if exists { Conflict::Stale } else { Conflict::Taken(UniqueRule::Email) });
+    }
+    hold(connection, Holder::User(user.id), user.username.as_ref())
+}
+
+fn update_user(connection: &Connection, user: &User) -> Applied {
+    let mut next = user.clone();
+    next.revision = user.revision.next();
+    let body = to_body(&next)?;
+    let columns = params![
+        user.id.as_bytes(),
+        number(user.revision),
+        number(next.revision),
+        user.email.key(),
+        search_text(user),
+        body
+    ];
+    match connection.prepare_cached(UPDATE_USER)?.execute(columns) {
+        Ok(0) => refuse(Conflict::Stale),
+        Ok(_) => hold(connection, Holder::User(user.id), user.username.as_ref()),
+        // The e-mail key is the only unique column that an update touches.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            refuse(Conflict::Taken(UniqueRule::Email))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn delete_user(connection: &Connection, user: &User) -> Applied {
+    let key = params![user.id.as_bytes(), number(user.revision)];
+    unless_none(connection.prepare_cached(DELETE_USER)?.execute(key)?)?;
+    hold(connection, Holder::User(user.id), None)
+}
+
+fn register(connection: &Connection, registration: &PendingRegistration) -> Applied {
+    let body = to_body(registration)?;
+    let columns = params![
+        registration.id.as_bytes(),
+        registration.email.key(),
+        registration.link.as_bytes(),
+        registration.created_at.as_millis(),
+        registration.expires_at.as_millis(),
+        body
+    ];
+    unless_none(connection.prepare_cached(REGISTER)?.execute(columns)?)?;
+    hold(connection, Holder::Registration(registration.id), registration.username.as_ref())
+}
+
+fn remove_registration(connection: &Connection, id: RegistrationId) -> Result<usize, Undone<Conflict>> {
+    hold(connection, Holder::Registration(id), None)?;
+    Ok(connection.prepare_cached(REMOVE_REGISTRATION)?.execute([id.as_bytes()])?)
+}
+
+fn append(connection: &Connection, event: &AuditEvent) -> Applied {
+    let user = event.user.as_ref().map(UserId::as_bytes);
+    let columns = params![event.time.as_millis(), user, event.name.name(), to_body(event)?];
+    connection.prepare_cached(APPEND_EVENT)?.execute(columns)?;
+    Ok(())
+}
+
+fn create_delivery(connection: &Connection, delivery: &Delivery) -> Applied {
+    let body = to_body(delivery)?;
+    let columns = params![delivery.id.as_bytes(), number(delivery.revision), delivery.due_at.as_millis(), body];
+    unless_none(connection.prepare_cached(CREATE_DELIVERY)?.execute(columns)?)
+}
+
+fn update_delivery(connection: &Connection, delivery: &Delivery) -> Applied {
+    let mut next = delivery.clone();
+    next.revision = delivery.revision.next();
+    let columns = params![
+        delivery.id.as_bytes(),
+        number(delivery.revision),
+        number(next.revision),
+        next.due_at.as_millis(),
+        to_body(&next)?
+    ];
+    unless_none(connection.prepare_cached(UPDATE_DELIVERY)?.execute(columns)?)
+}
+
+fn delete_delivery(connection: &Connection, delivery: &Delivery) -> Applied {
+    let key = params![delivery.id.as_bytes(), number(delivery.revision)];
+    unless_none(connection.prepare_cached(DELETE_DELIVERY)?.execute(key)?)
+}
+
+fn mark(connection: &Connection, marker: &Marker) -> Applied {
+    match connection.prepare_cached(MARK)?.execute([marker.name, &marker.value])? {
+        0 => refuse(Conflict::Taken(UniqueRule::Marker)),
+        _ => Ok(()),
+    }
+}
+
+/// Who holds a username.
+#[derive(Debug, Clone, Copy)]
+enum Holder {
+    User(UserId),
+    Registration(RegistrationId),
+}
+
+impl Holder {
+    fn key(&self) -> (&[u8; 16], &'static str) {
+        match self {
+            Self::User(id) => (id.as_bytes(), "user"),
+            Self::Registration(id) => (id.as_bytes(), "registration"),
+        }
+    }
+}
+
+/// Makes `username` the one that `holder` holds, and frees the one before.
+fn hold(connection: &Connection, holder: Holder, username: Option<&Username>) -> Applied {
+    let (id, kind) = holder.key();
+    let held: Option<String> =
+        connection.prepare_cached(HELD_USERNAME)?.query_row(params![id, kind], |row| row.get(0)).optional()?;
+    let wanted = username.map(Username::skeleton);
+    if held.as_deref() == wanted {
+        return Ok(());
+    }
+    if held.is_some() {
+        connection.prepare_cached(FREE_USERNAME)?.execute(params![id, kind])?;
+    }
+    let Some(skeleton) = wanted else { return Ok(()) };
+    match connection.prepare_cached(HOLD_USERNAME)?.execute(params![skeleton, kind, id])? {
+        0 => refuse(Conflict::Taken(UniqueRule::Username)),
+        _ => Ok(()),
+    }
+}
+
+/// What a search looks at: parts that no text without a line break can span.
+fn search_text(user: &User) -> String {
+    let username = user.username.as_ref().map_or(String::new(), |u| format!("{}\n{}", u.key(), u.typed()));
+    let full_name = user.full_name.as_deref().unwrap_or_default();
+    format!("{}\n{username}\n{full_name}", user.email.key()).to_lowercase()
+}
+
+/// A revision as SQLite stores it.
+pub(crate) fn number(revision: Revision) -> i64 {
+    i64::try_from(revision.number()).unwrap_or(i64::MAX)
+}
+
+/// The statement's condition was the revision: no row means that it is another one.
+fn unless_none(rows: usize) -> Applied {
+    if rows == 0 { refuse(Conflict::Stale) } else { Ok(()) }
+}
+
+fn refuse(conflict: Conflict) -> Applied {
+    Err(Undone::Refused(conflict))
+}

@@ -1,0 +1,169 @@
+//! Users, registrations, audit trail and outbox: [`Directory`]. How changes are applied stands in `commit.rs`.
+
+use async_trait::async_trait;
+use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditPosition};
+use doorwarden_core::delivery::{Delivery, DeliveryId};
+use doorwarden_core::error::Fault;
+use doorwarden_core::registration::PendingRegistration;
+use doorwarden_core::store::{Change, CommitError, Directory, RegistrationKey, Retention, UserKey, UserPage};
+use doorwarden_core::time::Timestamp;
+use doorwarden_core::user::{User, UserId};
+use rusqlite::{Connection, OptionalExtension, Params, params};
+
+use crate::SqliteStore;
+use crate::commit::{Conflict, apply};
+use crate::fault::{Trouble, Undone};
+use crate::record::{all, from_column, one, sql_limit};
+use crate::schema::statements;
+
+statements! {
+    USER = "SELECT id, body FROM users WHERE id = ?1";
+    USER_BY_EMAIL = "SELECT id, body FROM users WHERE email_key = ?1";
+    USER_BY_USERNAME = "SELECT users.id, users.body FROM usernames JOIN users ON users.id = usernames.holder
+        WHERE usernames.skeleton = ?1 AND usernames.holder_kind = 'user'";
+    USERS = "SELECT id, body FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
+    /// `instr`, since the text may hold what LIKE takes for a pattern.
+    USERS_CONTAINING = "SELECT id, body FROM users WHERE id > ?1 AND instr(search, ?2) > 0 ORDER BY id LIMIT ?3";
+    ANY_USER = "SELECT EXISTS (SELECT 1 FROM users WHERE id > x'')";
+    REGISTRATION_BY_LINK = "SELECT id, body FROM registrations WHERE link = ?1";
+    REGISTRATION_BY_USERNAME = "SELECT registrations.id, registrations.body
+        FROM usernames JOIN registrations ON registrations.id = usernames.holder
+        WHERE usernames.skeleton = ?1 AND usernames.holder_kind = 'registration'";
+    REGISTRATIONS_BY_EMAIL = "SELECT id, body FROM registrations WHERE email_key = ?1
+        ORDER BY created_at DESC, id DESC LIMIT ?2";
+    AUDIT = "SELECT position, body FROM audit WHERE position > ?1 ORDER BY position LIMIT ?2";
+    AUDIT_BY_USER = "SELECT position, body FROM audit WHERE position > ?1 AND user = ?3 ORDER BY position LIMIT ?2";
+    AUDIT_BY_NAME = "SELECT position, body FROM audit WHERE position > ?1 AND name = ?3 ORDER BY position LIMIT ?2";
+    AUDIT_BY_BOTH = "SELECT position, body FROM audit WHERE position > ?1 AND user = ?3 AND +name = ?4
+        ORDER BY position LIMIT ?2";
+    DUE_DELIVERIES = "SELECT id, body FROM deliveries WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
+    DELIVERY = "SELECT id, body FROM deliveries WHERE id = ?1";
+    MARKER = "SELECT value FROM markers WHERE name = ?1";
+    FREE_LAPSED_USERNAMES = "DELETE FROM usernames WHERE (holder, holder_kind) IN
+        (SELECT id, 'registration' FROM registrations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_REGISTRATIONS = "DELETE FROM registrations WHERE id IN
+        (SELECT id FROM registrations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_AUDIT = "DELETE FROM audit WHERE position IN
+        (SELECT position FROM audit WHERE time < ?1 ORDER BY time LIMIT ?2)";
+}
+
+#[async_trait]
+impl Directory for SqliteStore {
+    async fn user(&self, by: UserKey<'_>) -> Result<Option<User>, Fault> {
+        const DOING: &str = "loading user";
+        match by {
+            UserKey::Id(id) => self.read(DOING, id, |c| one(c, "users", USER, [id.as_bytes()])),
+            UserKey::Email(key) => self.read(DOING, "by e-mail", |c| one(c, "users", USER_BY_EMAIL, [key])),
+            UserKey::UsernameSkeleton(skeleton) => {
+                self.read(DOING, "by username", |c| one(c, "users", USER_BY_USERNAME, [skeleton]))
+            }
+            _ => Err(self.fault(DOING, "by a new kind of key", Trouble::UnknownChange)),
+        }
+    }
+
+    async fn users(&self, page: &UserPage<'_>) -> Result<Vec<User>, Fault> {
+        let after = page.after.as_ref().map_or(&[] as &[u8], |id| id.as_bytes());
+        let limit = sql_limit(page.limit);
+        self.read("loading users", "by page", |c| match page.containing {
+            "" => all(c, "users", USERS, params![after, limit]),
+            text => all(c, "users", USERS_CONTAINING, params![after, text, limit]),
+        })
+    }
+
+    async fn has_users(&self) -> Result<bool, Fault> {
+        self.read("looking for users", "any", |c| Ok(c.prepare_cached(ANY_USER)?.query_row([], |row| row.get(0))?))
+    }
+
+    async fn registration(&self, by: RegistrationKey<'_>) -> Result<Option<PendingRegistration>, Fault> {
+        const DOING: &str = "loading registration";
+        const TABLE: &str = "registrations";
+        match by {
+            RegistrationKey::Link(link) => {
+                self.read(DOING, "by link", |c| one(c, TABLE, REGISTRATION_BY_LINK, [link.as_bytes()]))
+            }
+            RegistrationKey::UsernameSkeleton(skeleton) => {
+                self.read(DOING, "by username", |c| one(c, TABLE, REGISTRATION_BY_USERNAME, [skeleton]))
+            }
+            _ => Err(self.fault(DOING, "by a new kind of key", Trouble::UnknownChange)),
+        }
+    }
+
+    async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault> {
+        self.read("loading registrations", "by e-mail", |c| {
+            all(c, "registrations", REGISTRATIONS_BY_EMAIL, params![email_key, sql_limit(limit)])
+        })
+    }
+
+    async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
+        let after = filter.after.map_or(-1, |position| i64::try_from(position.0).unwrap_or(i64::MAX));
+        let limit = sql_limit(limit);
+        let user = filter.user.as_ref().map(UserId::as_bytes);
+        self.read("loading audit events", format_args!("after {after}"), |c| match (user, filter.name) {
+            (None, None) => events(c, AUDIT, params![after, limit]),
+            (Some(user), None) => events(c, AUDIT_BY_USER, params![after, limit, user]),
+            (None, Some(name)) => events(c, AUDIT_BY_NAME, params![after, limit, name.name()]),
+            (Some(user), Some(name)) => events(c, AUDIT_BY_BOTH, params![after, limit, user, name.name()]),
+        })
+    }
+
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.read("loading deliveries", format_args!("due at {now}"), |c| {
+            all(c, "deliveries", DUE_DELIVERIES, params![now.as_millis(), sql_limit(limit)])
+        })
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
+        self.read("loading delivery", id, |c| one(c, "deliveries", DELIVERY, [id.as_bytes()]))
+    }
+
+    async fn marker(&self, name: &str) -> Result<Option<String>, Fault> {
+        self.read("loading marker", name, |c| {
+            Ok(c.prepare_cached(MARKER)?.query_row([name], |row| row.get(0)).optional()?)
+        })
+    }
+
+    async fn commit(&self, changes: &[Change]) -> Result<(), CommitError> {
+        let changes = changes.to_vec();
+        let count = changes.len();
+        let done = self.writer().run(move |c| changes.iter().try_for_each(|change| apply(c, change))).await;
+        done.map_err(|undone| match undone {
+            Undone::Refused(Conflict::Stale) => CommitError::Stale,
+            Undone::Refused(Conflict::Taken(rule)) => CommitError::Taken(rule),
+            Undone::Trouble(trouble) => self.fault("committing", format_args!("{count} change(s)"), trouble).into(),
+        })
+    }
+
+    async fn sweep(&self, retention: &Retention, limit: usize) -> Result<usize, Fault> {
+        let Retention { registrations_before, audit_before } = *retention;
+        self.write("sweeping", "directory", move |c| {
+            let lapsed = params![registrations_before.as_millis(), sql_limit(limit)];
+            c.prepare_cached(FREE_LAPSED_USERNAMES)?.execute(lapsed)?;
+            let registrations = c.prepare_cached(SWEEP_REGISTRATIONS)?.execute(lapsed)?;
+            let left = sql_limit(limit.saturating_sub(registrations));
+            let events = c.prepare_cached(SWEEP_AUDIT)?.execute(params![audit_before.as_millis(), left])?;
+            Ok(registrations + events)
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), Fault> {
+        self.read("asking", "database", |c| Ok(c.prepare_cached(ANY_USER)?.query_row([], |_| Ok(()))?))
+    }
+}
+
+fn events(
+    connection: &Connection,
+    statement: &str,
+    params: impl Params,
+) -> Result<Vec<(AuditPosition, AuditEvent)>, Trouble> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut rows = statement.query(params)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let position: i64 = row.get(0)?;
+        let unreadable = |why| Trouble::Unreadable { table: "audit", key: position.to_string(), why };
+        let event = from_column(row, 1).map_err(unreadable)?;
+        events.push((AuditPosition(position.unsigned_abs()), event));
+    }
+    Ok(events)
+}
