@@ -1,0 +1,293 @@
+//! `POST /login` and its later steps, from credentials to a session in a cookie or a token in the body.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
+use axum::response::{IntoResponse, Response};
+use doorwarden_core::client::Client;
+use doorwarden_core::error::Failure;
+use doorwarden_core::login::{LoggedIn, LoginRefusal, LoginRequest, LoginStep, TakeOver};
+use doorwarden_core::password::Password;
+use doorwarden_core::session::Session;
+use doorwarden_core::token::TicketToken;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::body::{Fields, FromFields, JsonBody};
+use crate::client::Caller;
+use crate::credential::Presented;
+use crate::current::Auth;
+use crate::options::DocumentBody;
+use crate::problem::{Problem, ProblemBody};
+use crate::session::SessionBody;
+use crate::sessions::ListedSession;
+use crate::sign_up::AcceptBody;
+use crate::user::UserBody;
+
+/// Where the client wants its session's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    Cookie,
+    Token,
+}
+
+impl Want {
+    fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
+        match fields.optional_text("want")?.as_deref() {
+            None => Ok(Self::Cookie),
+            Some("token") => Ok(Self::Token),
+            Some(_) => Err(fields.refuse("want", "can only be \"token\"")),
+        }
+    }
+}
+
+/// A ticket, with the wish that its login began with: later steps don't say it again.
+#[derive(Debug)]
+struct WishingTicket {
+    token: TicketToken,
+    want: Want,
+}
+
+impl WishingTicket {
+    /// Behind the text of a ticket whose login wants a token. Whoever adds or drops it changes only his own reply.
+    const WANTS_TOKEN: &str = ".token";
+
+    fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
+        let text = fields.text("ticket")?;
+        let (text, want) = match text.strip_suffix(Self::WANTS_TOKEN) {
+            Some(text) => (text, Want::Token),
+            None => (&*text, Want::Cookie),
+        };
+        // What isn't a ticket at all is answered as one that is unknown.
+        let token = TicketToken::parse(text).ok_or(LoginRefusal::TicketInvalid)?;
+        Ok(Self { token, want })
+    }
+
+    fn text(&self) -> String {
+        match self.want {
+            Want::Cookie => self.token.expose().to_string(),
+            Want::Token => [&self.token.expose(), Self::WANTS_TOKEN].concat(),
+        }
+    }
+}
+
+/// The credentials of a login. A `mode` may be named: `session`; `api` isn't offered in this build.
+#[derive(Debug, ToSchema)]
+#[schema(as = Login)]
+pub(crate) struct LoginBody {
+    /// E-mail address or username.
+    identifier: String,
+    /// The password.
+    #[schema(value_type = String, format = Password)]
+    password: Password,
+    /// `token`: the session's token comes in the reply, and no cookie is set.
+    #[schema(value_type = Option<String>)]
+    want: Want,
+}
+
+impl FromFields for LoginBody {
+    fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
+        match fields.optional_text("mode")?.as_deref() {
+            None | Some("session") => {}
+            Some("api") => {
+                let (_, _) = (fields.text("access_key")?, Password::new(fields.text("secret_key")?));
+                Want::take_from(fields)?;
+                return Err(LoginRefusal::ModeDisabled.into());
+            }
+            Some(_) => return Err(fields.refuse("mode", "can only be \"session\" or \"api\"")),
+        }
+        Ok(Self {
+            identifier: fields.text("identifier")?,
+            password: Password::new(fields.text("password")?),
+            want: Want::take_from(fields)?,
+        })
+    }
+}
+
+/// The step that accepts the documents in force.
+#[derive(Debug, ToSchema)]
+#[schema(as = LoginTerms)]
+pub(crate) struct TermsBody {
+    /// From the step before.
+    #[schema(value_type = String)]
+    ticket: WishingTicket,
+    /// The versions that were shown.
+    accept: AcceptBody,
+}
+
+impl FromFields for TermsBody {
+    fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
+        Ok(Self { accept: fields.object("accept")?, ticket: WishingTicket::take_from(fields)? })
+    }
+}
+
+/// The step that ends the sessions that are live elsewhere, or leaves them.
+#[derive(Debug, ToSchema)]
+#[schema(as = LoginTakeover)]
+pub(crate) struct TakeoverBody {
+    /// From the step before.
+    #[schema(value_type = String)]
+    ticket: WishingTicket,
+    /// Whether to end them; else this login is given up.
+    proceed: bool,
+}
+
+impl FromFields for TakeoverBody {
+    fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
+        Ok(Self { proceed: fields.boolean("proceed")?, ticket: WishingTicket::take_from(fields)? })
+    }
+}
+
+/// Where a login stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "snake_case")]
+#[schema(as = LoginStep)]
+pub(crate) enum StepBody {
+    /// It is complete.
+    LoggedIn {
+        /// Who.
+        user: Box<UserBody>,
+        /// The session that was opened.
+        session: Box<SessionBody>,
+        /// Its token, where it was wanted in the reply.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+    },
+    /// The documents must be accepted: `/login/terms`.
+    TermsRequired {
+        /// For the next step; works once, for five minutes.
+        ticket: String,
+        /// The terms of service; null: not asked.
+        terms: Option<DocumentBody>,
+        /// The privacy policy; null: not asked.
+        privacy: Option<DocumentBody>,
+    },
+    /// The account is logged in elsewhere: `/login/takeover`.
+    SessionConflict {
+        /// For the next step; works once, for five minutes.
+        ticket: String,
+        /// The live sessions, oldest first.
+        sessions: Vec<ListedSession>,
+    },
+}
+
+/// Logs in with an e-mail address or username and a password.
+#[utoipa::path(
+    post, path = "/login", tag = "login", request_body = LoginBody,
+    responses(
+        (status = 200, body = StepBody),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
+            "invalid_credentials, locked_out, email_unverified, account_disabled, session_limit, mode_disabled, busy"),
+    )
+)]
+pub(crate) async fn login(
+    State(auth): State<Auth>,
+    Caller(client): Caller,
+    presented: Presented,
+    JsonBody(body): JsonBody<LoginBody>,
+) -> Result<Response, Problem> {
+    let LoginBody { identifier, password, want } = body;
+    let request = LoginRequest { identifier, password, client: client.clone() };
+    let step = auth.engine().login(request).await?;
+    Stepping { auth, client, presented, want }.answer(step).await
+}
+
+/// Accepts the documents in force and goes on with the login.
+#[utoipa::path(
+    post, path = "/login/terms", tag = "login", request_body = TermsBody,
+    responses(
+        (status = 200, body = StepBody),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
+            "ticket_invalid, terms_not_accepted, account_disabled, session_limit"),
+    )
+)]
+pub(crate) async fn accept_terms(
+    State(auth): State<Auth>,
+    Caller(client): Caller,
+    presented: Presented,
+    JsonBody(TermsBody { ticket, accept }): JsonBody<TermsBody>,
+) -> Result<Response, Problem> {
+    let step = auth.engine().accept_terms(&ticket.token, &accept.into(), &client).await?;
+    Stepping { auth, client, presented, want: ticket.want }.answer(step).await
+}
+
+/// Ends the sessions that the step before listed and goes on with the login, or gives it up.
+#[utoipa::path(
+    post, path = "/login/takeover", tag = "login", request_body = TakeoverBody,
+    responses(
+        (status = 200, body = StepBody),
+        (status = 204, description = "given up; the sessions stay"),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
+            "ticket_invalid, account_disabled, session_limit"),
+    )
+)]
+pub(crate) async fn take_over(
+    State(auth): State<Auth>,
+    Caller(client): Caller,
+    presented: Presented,
+    JsonBody(TakeoverBody { ticket, proceed }): JsonBody<TakeoverBody>,
+) -> Result<Response, Problem> {
+    let wish = if proceed { TakeOver::Proceed } else { TakeOver::Cancel };
+    let step = auth.engine().take_over(&ticket.token, wish).await?;
+    Stepping { auth, client, presented, want: ticket.want }.answer(step).await
+}
+
+/// A request that has taken a login one step further.
+struct Stepping {
+    auth: Auth,
+    client: Client,
+    presented: Presented,
+    want: Want,
+}
+
+impl Stepping {
+    async fn answer(self, step: LoginStep) -> Result<Response, Problem> {
+        let ticket = |token: TicketToken| WishingTicket { token, want: self.want }.text();
+        let step = match step {
+            LoginStep::LoggedIn(logged_in) => return self.logged_in(logged_in).await,
+            LoginStep::TermsRequired { ticket: token, terms, privacy } => StepBody::TermsRequired {
+                ticket: ticket(token),
+                terms: DocumentBody::if_asked(&terms),
+                privacy: DocumentBody::if_asked(&privacy),
+            },
+            LoginStep::SessionConflict { ticket: token, sessions } => {
+                let sessions = sessions.into_iter().map(|session| self.listed(session)).collect();
+                StepBody::SessionConflict { ticket: ticket(token), sessions }
+            }
+            LoginStep::Cancelled => return Ok(StatusCode::NO_CONTENT.into_response()),
+            unknown => return Err(Problem::internal(&format!("a step without a reply: {unknown:?}"))),
+        };
+        Ok(Json(step).into_response())
+    }
+
+    fn listed(&self, session: Session) -> ListedSession {
+        let current = self.presented.is_of(&session);
+        ListedSession::new(session, current)
+    }
+
+    async fn logged_in(self, LoggedIn { user, session, token }: LoggedIn) -> Result<Response, Problem> {
+        let text = match self.want {
+            Want::Cookie => None,
+            Want::Token => Some(token.expose().to_string()),
+        };
+        let (user, session) =
+            (Box::new(user.into()), Box::new(SessionBody::of(&session, &self.auth.engine().policy().session)));
+        let mut reply = Json(StepBody::LoggedIn { user, session, token: text }).into_response();
+        if self.want == Want::Cookie {
+            let cookie = self.presented.cookie.set(&token);
+            reply.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+            self.end_former().await;
+        }
+        Ok(reply)
+    }
+
+    /// The browser's cookie is overwritten: the session that it stood for ends, or nobody could end it any more.
+    async fn end_former(&self) {
+        let Some(former) = self.presented.token().ok().filter(|_| self.presented.has_cookie) else { return };
+        match self.auth.engine().log_out(former, &self.client).await {
+            Ok(()) | Err(Failure::Refused(_)) => {}
+            Err(Failure::Fault(fault)) => tracing::warn!(%fault, "the session that a login replaced was not ended"),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The whole API over its real router, on stores in memory.
+
+#[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod codes;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod equal;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod headers;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod hosts;
+#[cfg(test)]
+mod origins;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod world;
