@@ -1,0 +1,73 @@
+//! The `[store]` section: where accounts, sessions and the seal key are.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::seal_key::SecretSource;
+
+/// The `[store]` section of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreSection {
+    /// Accounts, keypairs, invitations, the audit trail: `sqlite:PATH`, `postgres://…` or `memory:`.
+    pub directory: String,
+    /// Sessions, lockouts, tickets: `same`, `redis://…`, `rediss://…` or `redis-cluster://h1,h2,h3`.
+    pub volatile: String,
+    /// The 32 bytes that seal what must be readable again: `file:PATH` (made if absent) or `env:NAME`.
+    pub seal_key: SecretSource,
+    /// Older keys, which only open what they sealed.
+    pub seal_keys_old: Vec<SecretSource>,
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        Self {
+            directory: "sqlite:doorwarden.db".to_owned(),
+            volatile: "same".to_owned(),
+            seal_key: SecretSource::File("doorwarden.key".to_owned()),
+            seal_keys_old: Vec::new(),
+        }
+    }
+}
+
+/// Where accounts are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectoryPlace {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// This process only; gone when it ends.
+    Memory,
+}
+
+impl StoreSection {
+    /// Where accounts are kept, a relative path beginning at `base`; `None` for a place that this build can't use.
+    pub(super) fn place(&self, base: &Path) -> Option<DirectoryPlace> {
+        match self.directory.strip_prefix("sqlite:") {
+            Some(path) => Some(DirectoryPlace::Sqlite(base.join(path))),
+            None => (self.directory == "memory:").then_some(DirectoryPlace::Memory),
+        }
+    }
+
+    pub(super) fn has_directory(&self) -> bool {
+        let directory = self.directory.as_str();
+        let file = directory.strip_prefix("sqlite:").is_some_and(|path| !path.is_empty());
+        file || directory == "memory:" || is_server(directory, &["postgres", "postgresql"])
+    }
+
+    pub(super) fn has_volatile(&self) -> bool {
+        // Several hosts aren't a URL.
+        let cluster = self
+            .volatile
+            .strip_prefix("redis-cluster://")
+            .is_some_and(|hosts| hosts.split(',').all(|host| is_server(&format!("redis://{host}"), &["redis"])));
+        self.volatile == "same" || cluster || is_server(&self.volatile, &["redis", "rediss"])
+    }
+}
+
+fn is_server(text: &str, schemes: &[&str]) -> bool {
+    Url::parse(text)
+        .is_ok_and(|url| schemes.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty()))
+}

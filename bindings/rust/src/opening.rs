@@ -1,0 +1,182 @@
+//! From a configuration to a running engine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use doorwarden_core::engine::{Engine, EngineBuilder, StartError};
+use doorwarden_core::error::Fault;
+
+use crate::config::{Configuration, ConfigurationError, DirectoryPlace};
+use crate::seal_key::SealKeyError;
+
+/// Why no engine was opened. Each message says what to mend and where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file is wrong.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// The seal key can't be used.
+    #[error(transparent)]
+    SealKey(#[from] SealKeyError),
+    /// The file asks for an adapter that this program was built without.
+    #[error("{key} = {seen:?}: this program was built without it; build doorwarden with feature {feature:?}")]
+    NotBuiltIn {
+        /// The key that asks for it.
+        key: &'static str,
+        /// Its value.
+        seen: String,
+        /// The cargo feature that brings it.
+        feature: &'static str,
+    },
+    /// The store or the mail folder can't be used.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The engine doesn't start on them.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl OpenError {
+    /// Whether a store or mail folder is what failed, and not the configuration.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Self::Fault(_) | Self::Start(StartError::Fault(_)))
+    }
+}
+
+/// Opens the engine that a file describes.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("auth.toml");
+/// std::fs::write(&file, "[password]\nmin_length = 12\n")?;
+/// let engine = futures_executor::block_on(doorwarden::open(&file))?;
+/// assert_eq!(engine.policy().password.min_length, 12);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`OpenError`]; nothing was started.
+pub async fn open(file: impl AsRef<Path>) -> Result<Engine, OpenError> {
+    Configuration::load(file)?.open().await
+}
+
+impl Configuration {
+    /// Opens the engine that this configuration describes.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing was started.
+    pub async fn open(&self) -> Result<Engine, OpenError> {
+        Ok(self.builder()?.start().await?)
+    }
+
+    /// The engine's builder with policy, keys, store and mailer given, for a host that adds parts of its own.
+    ///
+    /// The folder that relative paths begin at is made, for the owner's eyes only, if it isn't there.
+    ///
+    /// # Errors
+    /// [`OpenError`] if one of them can't be used.
+    pub fn builder(&self) -> Result<EngineBuilder, OpenError> {
+        make_private(self.base()).map_err(|source| Fault::lasting("making folder", self.base().display(), source))?;
+        let builder = Engine::builder().policy(self.policy()).seal_keys(self.seal_keys()?);
+        let builder = self.with_store(builder)?;
+        match self.mail_folder() {
+            Some(folder) => with_mail_folder(builder, folder, &self.mail.transport),
+            None => Ok(builder),
+        }
+    }
+
+    fn with_store(&self, builder: EngineBuilder) -> Result<EngineBuilder, OpenError> {
+        let missing =
+            |feature| OpenError::NotBuiltIn { key: "store.directory", seen: self.store.directory.clone(), feature };
+        match self.directory() {
+            #[cfg(feature = "sqlite")]
+            Some(DirectoryPlace::Sqlite(file)) => {
+                let config = doorwarden_sqlite::SqliteConfig::new(file);
+                Ok(builder.store(Arc::new(doorwarden_sqlite::SqliteStore::open(&config)?)))
+            }
+            #[cfg(not(feature = "sqlite"))]
+            Some(DirectoryPlace::Sqlite(_)) => Err(missing("sqlite")),
+            #[cfg(feature = "memory")]
+            Some(DirectoryPlace::Memory) => {
+                Ok(builder.store(Arc::new(doorwarden_core::testing::MemoryStore::default())))
+            }
+            #[cfg(not(feature = "memory"))]
+            Some(DirectoryPlace::Memory) => Err(missing("memory")),
+            None => Err(missing("postgres")),
+        }
+    }
+}
+
+/// Makes a folder that nobody else can look into; the working directory is there already.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+#[cfg(feature = "mail")]
+fn with_mail_folder(
+    builder: EngineBuilder,
+    folder: std::path::PathBuf,
+    _transport: &str,
+) -> Result<EngineBuilder, OpenError> {
+    Ok(builder.mailer(Arc::new(doorwarden_mail::MailFolder::open(folder)?)))
+}
+
+#[cfg(not(feature = "mail"))]
+fn with_mail_folder(
+    _builder: EngineBuilder,
+    _folder: std::path::PathBuf,
+    transport: &str,
+) -> Result<EngineBuilder, OpenError> {
+    Err(OpenError::NotBuiltIn { key: "mail.transport", seen: transport.to_owned(), feature: "mail" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_executor::block_on;
+
+    fn open_error(toml: &str) -> OpenError {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("auth.toml");
+        std::fs::write(&file, toml).unwrap();
+        block_on(open(&file)).unwrap_err()
+    }
+
+    #[test]
+    fn the_defaults_open_in_a_folder_that_is_not_there_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = Configuration::default_in(folder.path().join("deep/data"));
+        block_on(configuration.open()).unwrap();
+        for name in ["doorwarden.db", "doorwarden.key", "mail"] {
+            assert!(folder.path().join("deep/data").join(name).exists(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_lost_seal_key_is_told_at_the_start_and_not_at_a_login() {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = Configuration::default_in(folder.path());
+        block_on(configuration.open()).unwrap();
+        std::fs::remove_file(folder.path().join("doorwarden.key")).unwrap();
+        let error = block_on(configuration.open()).unwrap_err();
+        assert!(error.to_string().contains("seal key"), "{error}");
+        assert!(!error.is_fault());
+    }
+
+    #[test]
+    fn a_wrong_file_is_no_fault_and_a_store_that_cannot_be_used_is() {
+        assert!(!open_error("[session]\nlifetime = 5\n").is_fault());
+        let error = open_error("[store]\ndirectory = \"sqlite:/dev/null/db\"\n");
+        assert!(error.is_fault(), "{error}");
+        assert!(error.to_string().contains("/dev/null/db"), "{error}");
+    }
+}
