@@ -1,0 +1,110 @@
+//! `doorwarden user`: accounts, for whoever runs the machine.
+
+mod add;
+mod end_sessions;
+mod list;
+mod status;
+mod unlock;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use doorwarden::Engine;
+use doorwarden::core::Timestamp;
+use doorwarden::core::error::Failure;
+use doorwarden::core::user::{User, UserStatus};
+use futures_executor::block_on;
+use serde_json::{Value, json};
+
+use crate::output::{Output, Refusal, known};
+use crate::{Exit, ended, engine};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add an account, with a first password or none
+    Add(add::AddArguments),
+    /// List accounts, oldest first
+    List(list::ListArguments),
+    /// Switch an account off and end its sessions
+    Disable(Account),
+    /// Switch an account on again
+    Enable(Account),
+    /// Lift the restriction that failed logins brought on an account
+    Unlock(Account),
+    /// Not available in this build
+    ResetTotp(Account),
+    /// End all sessions of an account
+    EndSessions(Account),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Account {
+    /// Its e-mail address or username
+    #[arg(value_name = "ACCOUNT")]
+    typed: String,
+}
+
+pub(crate) fn run(path: &Path, command: UserCommand, output: &mut Output) -> Exit {
+    carry_out(path, command, output).unwrap_or_else(|exit| exit)
+}
+
+fn carry_out(path: &Path, command: UserCommand, output: &mut Output) -> Result<Exit, Exit> {
+    let done = match command {
+        UserCommand::Add(arguments) => {
+            let form = arguments.form(output)?;
+            add::run(&engine(path, output)?, form, output)
+        }
+        UserCommand::List(arguments) => list::run(&engine(path, output)?, &arguments, output),
+        UserCommand::Disable(account) => {
+            status::run(&engine(path, output)?, &account.typed, UserStatus::Disabled, output)
+        }
+        UserCommand::Enable(account) => status::run(&engine(path, output)?, &account.typed, UserStatus::Active, output),
+        UserCommand::Unlock(account) => unlock::run(&engine(path, output)?, &account.typed, output),
+        UserCommand::ResetTotp(_) => {
+            output.unusable("user reset-totp is not available in this build");
+            return Err(Exit::Configuration);
+        }
+        UserCommand::EndSessions(account) => end_sessions::run(&engine(path, output)?, &account.typed, output),
+    };
+    Ok(ended(done, output))
+}
+
+/// The account that was named. The refusal doesn't repeat the name: people type passwords there.
+pub(crate) fn found(engine: &Engine, typed: &str) -> Result<User, Failure<Refusal>> {
+    block_on(engine.find_user(typed))?.ok_or_else(unknown)
+}
+
+fn unknown() -> Failure<Refusal> {
+    let detail = "no account has this e-mail address or username: look for it with `user list --query TEXT`";
+    Failure::Refused(Refusal::new("not_found", detail))
+}
+
+/// What people are told of a moment: milliseconds only make columns uneven.
+pub(crate) fn to_the_second(time: Timestamp) -> String {
+    Timestamp::from_millis(time.as_millis().saturating_sub(time.as_millis().rem_euclid(1_000))).to_string()
+}
+
+/// An account as the HTTP API writes it, and whether it has a password.
+fn body(user: &User) -> Value {
+    known(json!({
+        "id": user.id,
+        "email": user.email.typed(),
+        "username": user.username.as_ref().map(|name| name.typed()),
+        "full_name": user.full_name,
+        "fields": user.fields,
+        "role": user.role.name(),
+        "status": user.status,
+        "email_verified": user.email_verified_at.is_some(),
+        "has_password": user.password.is_some(),
+        "created_at": user.created_at.to_string(),
+    }))
+}
+
+/// What was done to an account.
+fn tell(user: &User, text: &str, output: &mut Output) {
+    if output.is_json() {
+        output.json(&json!({ "user": body(user) }));
+    } else {
+        output.line(&format!("{}: {text}", user.email.typed()));
+    }
+}

@@ -1,0 +1,14 @@
+//! The command as its user runs it: output and exit status.
+
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
+mod user;
