@@ -1,0 +1,452 @@
+// The portal as a person sees it: a browser, the program, its mail files. Needs two things from the environment:
+// PORTAL_BIN, the program (`cargo build -p doorwarden-portal` makes target/debug/doorwarden-portal), and
+// CHROMIUM, the browser (default /usr/bin/chromium).
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, test } from 'node:test';
+
+const PORTAL = process.env.PORTAL_BIN;
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const PATIENCE = 20_000;
+const PASSWORD = 'correct horse 9!';
+const PHONE = { width: 390, height: 844 };
+let browser;
+
+before(async () => {
+  assert.ok(PORTAL && existsSync(PORTAL), 'PORTAL_BIN must name the portal: cargo build -p doorwarden-portal, then PORTAL_BIN=target/debug/doorwarden-portal');
+  assert.ok(existsSync(CHROMIUM), `no browser at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`);
+  const { chromium } = await import('playwright-core').catch(() => assert.fail('playwright-core is missing: npm ci in examples/portal/tests/browser'));
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+});
+after(() => browser?.close());
+
+test('a person signs up, confirms the address, logs in, extends the session and logs out', async (t) => {
+  const portal = await startPortal(t);
+  const { page } = await person(t, portal);
+  await page.goto(portal.url);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await inDialog(page, 'Sign up');
+
+  await page.getByLabel('E-mail', { exact: true }).fill('ada@example.org');
+  await page.getByLabel('Username').fill('ada');
+  await page.getByLabel('Full name').fill('Ada Lovelace');
+  const password = page.getByLabel('Password', { exact: true });
+  await password.fill('abc4');
+  const rule = (text) => page.getByRole('listitem').filter({ hasText: text });
+  await rule('a digit, met').waitFor();
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByText('doesn’t meet every rule yet').waitFor();
+  await rule('8 or more characters, still missing').waitFor();
+  await rule('a special character, still missing').waitFor();
+  await rule('a letter, met').waitFor();
+  assert.equal(await focused(page), 'password');
+  await password.fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await inDialog(page, 'Check your mail');
+  await page.getByText('ada@example.org').waitFor();
+
+  await page.getByRole('button', { name: 'Go to the login' }).click();
+  await logIn(page, 'ada@example.org');
+  await page.getByText('Your e-mail address is unverified').waitFor();
+
+  await page.goto(await portal.mailedLink('verify-email'));
+  await inDialog(page, 'Confirm your address');
+  assert.equal(new URL(page.url()).search, '', 'the token left the address bar');
+  await page.getByText('ada@example.org').waitFor();
+  await page.getByText('Chrome on Linux').waitFor();
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await inDialog(page, 'Log in');
+  await page.getByText('Your e-mail address is confirmed').waitFor();
+
+  await logIn(page, 'ada');
+  await page.getByRole('heading', { name: 'Hello, Ada Lovelace' }).waitFor();
+  await page.getByText('You are logged in nowhere else').waitFor();
+  await labelled(page);
+
+  await page.getByRole('button', { name: 'User menu of Ada Lovelace' }).click();
+  await page.getByRole('banner').getByText('ada@example.org').waitFor();
+  await page.getByRole('banner').getByRole('button', { name: 'Extend' }).click();
+  await page.getByRole('status').filter({ hasText: 'Session extended' }).waitFor({ state: 'attached' });
+  await page.getByRole('button', { name: 'Log Out' }).click();
+  await inDialog(page, 'Log in');
+  await page.getByText('You are logged out').waitFor();
+  await page.reload();
+  await inDialog(page, 'Log in');
+});
+
+test('the sidebar is narrowed by its button and by its key, but not while typing, and stays so', async (t) => {
+  const portal = await startPortal(t);
+  const { page } = await newcomer(t, portal);
+  const narrowed = () => page.getByRole('button', { name: 'Widen the sidebar' }).waitFor();
+  const widened = () => page.getByRole('button', { name: 'Narrow the sidebar' }).waitFor();
+
+  await page.getByRole('button', { name: 'Narrow the sidebar' }).click();
+  await narrowed();
+  await page.keyboard.press('[');
+  await widened();
+  await page.keyboard.press('[');
+  await narrowed();
+  await page.reload();
+  await narrowed();
+
+  await page.getByRole('button', { name: /^User menu/ }).click();
+  await page.getByLabel('Language').focus();
+  await page.keyboard.press('[');
+  await narrowed();
+  await page.getByRole('switch').uncheck();
+  await page.keyboard.press('Escape');
+  assert.match(await focused(page), /^User menu/);
+  await page.keyboard.press('[');
+  await narrowed();
+});
+
+test('a wrong password is refused in plain words and the keyboard is enough to try again', async (t) => {
+  const portal = await startPortal(t);
+  const { page } = await person(t, portal);
+  await becomeMember(page, portal, 'ada@example.org');
+  await page.goto(portal.url);
+  await inDialog(page, 'Log in');
+  assert.equal(await focused(page), 'identifier');
+  await page.keyboard.type('ada@example.org');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('not my password 1!');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').filter({ hasText: 'These login details aren’t right' }).waitFor();
+  assert.equal(await focused(page), 'password');
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+});
+
+test('the eleventh failure restricts and the dialog counts the time down', async (t) => {
+  const portal = await startPortal(t, '[password]\nbcrypt_cost = 4\n');
+  const { page } = await person(t, portal);
+  await page.goto(portal.url);
+  for (let failure = 1; failure <= 12; failure += 1) {
+    const answered = page.waitForResponse((response) => response.url().endsWith('/auth/login'));
+    await logIn(page, 'nobody@example.org', 'wrong password 1!');
+    if ((await answered).status() === 429) break;
+  }
+  const countdown = page.getByText(/^19 min \d+ s$/);
+  await countdown.waitFor();
+  const before = await countdown.textContent();
+  await page.waitForFunction((text) => !document.body.textContent.includes(text), before);
+});
+
+test('a second browser takes the session over and the first is told why', async (t) => {
+  const portal = await startPortal(t);
+  const first = await newcomer(t, portal);
+  const second = await person(t, portal);
+  await second.page.goto(portal.url);
+  await logIn(second.page, first.email);
+  await inDialog(second.page, 'You are already logged in elsewhere');
+  await second.page.getByRole('listitem').filter({ hasText: 'Chrome on Linux' }).filter({ hasText: '127.0.0.1' }).waitFor();
+  await second.page.getByRole('button', { name: 'End it and go on' }).click();
+  await second.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await first.page.getByRole('button', { name: 'Extend' }).first().click();
+  await inDialog(first.page, 'Log in');
+  await first.page.getByText('logged in from another browser or device').waitFor();
+});
+
+test('cancelling a conflict keeps the existing session', async (t) => {
+  const portal = await startPortal(t);
+  const first = await newcomer(t, portal);
+  const second = await person(t, portal);
+  await second.page.goto(portal.url);
+  await logIn(second.page, first.email);
+  await inDialog(second.page, 'You are already logged in elsewhere');
+  await second.page.keyboard.press('Escape');
+  await inDialog(second.page, 'Log in');
+  await second.page.getByText('The existing session goes on').waitFor();
+  assert.equal(await second.page.getByLabel('E-mail or username').inputValue(), first.email);
+
+  await first.page.reload();
+  await first.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+});
+
+test('a log-out in one tab logs the other out, and a log-in brings it back', async (t) => {
+  const portal = await startPortal(t);
+  const { page, context, email } = await newcomer(t, portal);
+  const other = await context.newPage();
+  await other.goto(portal.url);
+  await other.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await logOut(page);
+  await inDialog(other, 'Log in');
+  await other.getByText('You logged out in another tab').waitFor();
+  await logIn(other, email);
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+});
+
+test('opening the link acts on nothing, and “It wasn’t me” removes the request', async (t) => {
+  const portal = await startPortal(t);
+  const { page } = await person(t, portal);
+  await signUp(page, portal, 'eve@example.org');
+  const link = await portal.mailedLink('verify-email');
+  await page.goto(link);
+  await inDialog(page, 'Confirm your address');
+  await page.goto(portal.url);
+  await logIn(page, 'eve@example.org');
+  await page.getByText('Your e-mail address is unverified').waitFor();
+
+  await page.goto(link);
+  await page.getByRole('button', { name: 'It wasn’t me' }).click();
+  await inDialog(page, 'Request removed');
+  await page.goto(link);
+  await inDialog(page, 'This link doesn’t work any more');
+});
+
+test('the link that the portal prints makes the first administrator', async (t) => {
+  const portal = await startPortal(t);
+  assert.ok(portal.firstAdministrator, 'the portal prints a link while nobody has an account');
+  const { page } = await person(t, portal);
+  await page.goto(portal.firstAdministrator);
+  await inDialog(page, 'Welcome');
+  assert.equal(new URL(page.url()).search, '', 'the token left the address bar');
+  await page.getByLabel('E-mail', { exact: true }).fill('root@example.org');
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Create the account' }).click();
+  await inDialog(page, 'Log in');
+  await page.getByText('The administrator’s account is ready').waitFor();
+  await logIn(page, 'root@example.org');
+  await page.getByText('Administrator', { exact: true }).waitFor();
+
+  await page.goto(portal.firstAdministrator);
+  await page.getByLabel('E-mail', { exact: true }).fill('again@example.org');
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Create the account' }).click();
+  await inDialog(page, 'This link doesn’t work any more');
+});
+
+test('ending another session asks for the password when the login was a while ago', async (t) => {
+  const portal = await startPortal(t, '[session]\nmax_concurrent = 3\nfresh_proof = "1s"\n');
+  const first = await newcomer(t, portal);
+  const second = await person(t, portal);
+  await second.page.goto(portal.url);
+  await logIn(second.page, first.email);
+  await second.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await first.page.reload();
+  const end = first.page.getByRole('button', { name: /^End the session of Chrome on Linux/ });
+  await end.waitFor();
+  await first.page.waitForTimeout(1_500);
+  await end.click();
+  await inDialog(first.page, 'Confirm that it’s you');
+  await first.page.getByLabel('Password', { exact: true }).fill('not my password 1!');
+  await first.page.getByRole('button', { name: 'Go on' }).click();
+  await first.page.getByText('These login details aren’t right').waitFor();
+  await first.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await first.page.getByRole('button', { name: 'Go on' }).click();
+  await first.page.getByText('You are logged in nowhere else').waitFor();
+
+  await second.page.getByRole('button', { name: 'Extend' }).first().click();
+  await inDialog(second.page, 'Log in');
+  await second.page.getByText('Your session was ended').waitFor();
+});
+
+test('a session that expires logs the browser out by itself', async (t) => {
+  const portal = await startPortal(t, '[session]\nlifetime = "3s"\nextendable = false\n');
+  const { page } = await person(t, portal);
+  await becomeMember(page, portal, 'ada@example.org');
+  await logIn(page, 'ada@example.org');
+  await page.getByText('Your session has expired').waitFor();
+  await inDialog(page, 'Log in');
+});
+
+test('two minutes before its end a session warns, and is extended from the warning in all tabs', async (t) => {
+  const portal = await startPortal(t, '[session]\nlifetime = "100s"\n');
+  const { page, context } = await newcomer(t, portal);
+  await inDialog(page, 'Your session is about to end');
+  const other = await context.newPage();
+  await other.goto(portal.url);
+  await inDialog(other, 'Your session is about to end');
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Extend' }).click();
+  for (const tab of [page, other]) await tab.getByRole('alertdialog').waitFor({ state: 'detached' });
+});
+
+test('nothing is wider than a phone', async (t) => {
+  const portal = await startPortal(t);
+  const { page } = await person(t, portal, { viewport: PHONE });
+  const fits = async () => assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no horizontal scroll');
+  await page.goto(portal.url);
+  await inDialog(page, 'Log in');
+  await fits();
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await inDialog(page, 'Sign up');
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await page.getByText('Fill in: E-mail').waitFor();
+  await fits();
+  await becomeMember(page, portal, 'ada@example.org');
+  await logIn(page, 'ada@example.org');
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  await fits();
+  await page.getByRole('button', { name: 'Menu', exact: true }).click();
+  await page.getByRole('link', { name: 'Start' }).waitFor();
+  await page.keyboard.press('Escape');
+  assert.equal(await focused(page), 'Menu');
+});
+
+test('the language is the browser’s, can be changed, and is remembered', async (t) => {
+  const portal = await startPortal(t);
+  const { page } = await person(t, portal, { locale: 'ko-KR' });
+  await page.goto(portal.url);
+  await inDialog(page, '로그인');
+  assert.equal(await page.locator('html').getAttribute('lang'), 'ko');
+  await page.getByLabel('이메일 또는 사용자 이름').fill('ada');
+  await page.getByLabel('언어').selectOption('en');
+  await inDialog(page, 'Log in');
+  assert.equal(await page.getByLabel('E-mail or username').inputValue(), 'ada', 'what was typed stays');
+  await page.reload();
+  await inDialog(page, 'Log in');
+});
+
+test('every language has the same words, and every refusal is explained', async () => {
+  const lang = new URL('../../ui/lang/', import.meta.url);
+  const files = readdirSync(lang);
+  const [english, ...others] = await Promise.all(['en.js', ...files.filter((name) => name !== 'en.js')].map(async (name) => (await import(new URL(name, lang))).default));
+  const keys = (node, path = '') => Object.entries(node).flatMap(([key, value]) => (value?.constructor === Object ? keys(value, `${path}${key}.`) : [`${path}${key}: ${Array.isArray(value) ? value.length : typeof value}`])).sort();
+  for (const other of others) assert.deepEqual(keys(other), keys(english));
+
+  const codes = `invalid_request invalid_credentials sso_failed invalid_signature session_required session_expired session_idle session_ended session_ended_elsewhere
+    email_unverified proof_required account_disabled sign_up_closed sign_up_refused recovery_disabled mode_disabled forbidden cross_site not_found email_taken username_taken
+    session_limit not_extendable totp_already_enabled keypair_limit stale ticket_invalid link_invalid password_too_weak invalid_code invalid_email invalid_username
+    invitation_required invitation_invalid terms_not_accepted field_required locked_out too_many_requests busy unavailable`.split(/\s+/);
+  for (const code of codes) assert.ok(english.refusals[code] ?? english.ended[code], `words for ${code}`);
+  for (const rule of ['min_length', 'max_length', 'letter', 'digit', 'special', 'common', 'identifier', 'nul', 'control', 'same_as_old']) assert.ok(english.rules[rule], `words for ${rule}`);
+});
+
+/** Starts the portal with its data in a directory of its own; `config` is the text of its file. */
+async function startPortal(t, config) {
+  const data = mkdtempSync(join(tmpdir(), 'portal-'));
+  const args = ['--listen', '127.0.0.1:0', '--data', data];
+  if (config) {
+    writeFileSync(join(data, 'doorwarden.toml'), config);
+    args.push('--config', join(data, 'doorwarden.toml'));
+  }
+  const child = spawn(resolve(PORTAL), args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: data });
+  const gone = new Promise((settle) => child.once('exit', settle));
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await gone;
+    rmSync(data, { recursive: true, force: true });
+  });
+
+  let said = '';
+  child.stderr.on('data', (chunk) => { said += chunk; });
+  const portal = await new Promise((settle, fail) => {
+    let firstAdministrator = null;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      said += `${line}\n`;
+      firstAdministrator ??= line.match(/https?:\/\/\S+\/first-administrator\?token=[\w-]+/)?.[0] ?? null;
+      const url = line.match(/^listening on (http:\/\/\S+)$/)?.[1];
+      if (url) settle({ url, firstAdministrator });
+    });
+    gone.then((status) => fail(new Error(`the portal ended with status ${status}:\n${said}`)));
+  });
+  return { ...portal, mailedLink: (kind) => mailedLink(join(data, 'mail'), kind) };
+}
+
+/** The link in the newest mail of a kind. The file is there before the reply that promises it. */
+async function mailedLink(folder, kind) {
+  const files = readdirSync(folder).filter((name) => name.includes(`-${kind}-`) && name.endsWith('.eml')).sort();
+  assert.ok(files.length, `a ${kind} mail in ${folder}`);
+  const link = plainText(readFileSync(join(folder, files.at(-1)), 'utf8')).match(/https?:\/\/\S+\?token=[\w.~-]+/)?.[0];
+  assert.ok(link, `a link in ${files.at(-1)}`);
+  return link;
+}
+
+/** The first plain-text part of an RFC 5322 message, decoded. */
+function plainText(mail) {
+  const [head, ...rest] = mail.split(/\r?\n\r?\n/);
+  const body = rest.join('\n\n');
+  const boundary = head.match(/boundary="?([^"\r\n;]+)/i)?.[1];
+  if (boundary) return plainText(body.split(`--${boundary}`).find((part) => /content-type:\s*(text\/plain|multipart)/i.test(part)).trimStart());
+  if (/transfer-encoding:\s*base64/i.test(head)) return Buffer.from(body, 'base64').toString();
+  if (!/transfer-encoding:\s*quoted-printable/i.test(head)) return body;
+  return body.replace(/=\r?\n/g, '').replace(/=([0-9A-F]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+}
+
+/** A browser of its own, which must stay without errors, violations and requests to others. */
+async function person(t, portal, options = {}) {
+  const context = await browser.newContext({ locale: 'en-US', reducedMotion: 'reduce', ...options });
+  context.setDefaultTimeout(PATIENCE);
+  const wrong = [];
+  context.on('request', (request) => !request.url().startsWith(`${portal.url}/`) && wrong.push(`request to ${request.url()}`));
+  context.on('weberror', (event) => wrong.push(String(event.error().stack)));
+  context.on('console', (message) => {
+    // The browser's own line for a refused API call isn't an error of the page.
+    const refused = message.text().startsWith('Failed to load resource') && message.location().url.startsWith(`${portal.url}/auth/`);
+    if (['error', 'warning'].includes(message.type()) && !refused) wrong.push(message.text());
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(wrong, []);
+  });
+  return { context, page: await context.newPage() };
+}
+
+/** A person with an account, logged in. */
+async function newcomer(t, portal, email = 'ada@example.org') {
+  const someone = await person(t, portal);
+  await becomeMember(someone.page, portal, email);
+  await logIn(someone.page, email);
+  await someone.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  return { ...someone, email };
+}
+
+async function signUp(page, portal, email) {
+  await page.goto(portal.url);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await inDialog(page, 'Sign up');
+  await page.getByLabel('E-mail', { exact: true }).fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Sign up' }).click();
+  await inDialog(page, 'Check your mail');
+}
+
+/** Signs up and confirms; ends at the login dialog. */
+async function becomeMember(page, portal, email) {
+  await signUp(page, portal, email);
+  await page.goto(await portal.mailedLink('verify-email'));
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('Your e-mail address is confirmed').waitFor();
+}
+
+async function logIn(page, identifier, password = PASSWORD) {
+  await page.getByLabel('E-mail or username').fill(identifier);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Login' }).click();
+}
+
+async function logOut(page) {
+  await page.getByRole('button', { name: /^User menu/ }).click();
+  await page.getByRole('button', { name: 'Log Out' }).click();
+  await inDialog(page, 'Log in');
+}
+
+/** Waits for the dialog and checks that the focus is in it and that everything in it has a name. */
+async function inDialog(page, name) {
+  const dialog = page.getByRole('dialog', { name, exact: true }).or(page.getByRole('alertdialog', { name, exact: true }));
+  await dialog.waitFor();
+  await page.waitForFunction(() => document.activeElement.closest('[role="dialog"], [role="alertdialog"], dialog'));
+  assert.ok(await dialog.evaluate((element) => element.contains(document.activeElement)), `the focus is in “${name}”`);
+  await labelled(page);
+}
+
+async function labelled(page) {
+  const nameless = await page.evaluate(() => [...document.querySelectorAll('input, select, button, a')]
+    .filter((element) => element.checkVisibility() && !element.labels?.length && !element.getAttribute('aria-label') && !element.textContent.trim())
+    .map((element) => element.outerHTML));
+  assert.deepEqual(nameless, [], 'every control has a name');
+}
+
+/** The focused element by its name attribute or label. */
+const focused = (page) => page.evaluate(() => document.activeElement.name || document.activeElement.ariaLabel || document.activeElement.textContent);

@@ -1,0 +1,54 @@
+// Starts the console: takes a link's token out of the address bar, learns the options, and opens the page of this path.
+import { Refusal } from './api.js';
+import { wearBrand } from './brand.js';
+import { chooseLanguage } from './language.js';
+import { loadOptions, options } from './options.js';
+import { again, current, go } from './page.js';
+import { unreachable } from './parts/unreachable.js';
+import * as session from './session.js';
+
+const token = new URLSearchParams(location.search).get('token');
+if (location.search) history.replaceState(null, '', location.pathname);
+
+async function start() {
+  try {
+    await loadOptions();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    await chooseLanguage(['en', 'ko']);
+    return unreachable(error);
+  }
+  await chooseLanguage(options.console.locales);
+  wearBrand(options.console);
+  if (location.pathname === '/verify-email') return go('verify-email', { token });
+  if (location.pathname === '/first-administrator') return go('first-administrator', { token });
+  return home();
+}
+
+/** The start page for whoever is logged in, the login dialog for everybody else. */
+async function home() {
+  try {
+    await session.restore();
+    await go('start');
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    if (!error.endsSession) return unreachable(error);
+    await go('login', error.code === 'session_required' ? {} : { ended: error.code });
+  }
+}
+
+session.changes.addEventListener('ended', ({ detail }) => {
+  go('login', { ended: detail.code });
+});
+session.changes.addEventListener('warning', async () => {
+  const { openSessionWarning } = await import('./dialogs/session-warning.js');
+  openSessionWarning();
+});
+session.changes.addEventListener('logged-in-elsewhere', () => {
+  if (session.now() || current() === 'login') home();
+});
+document.addEventListener('languagechange', again);
+// A page that the browser kept from before a log-out must not show its old content.
+addEventListener('pageshow', (event) => event.persisted && location.reload());
+
+start();
