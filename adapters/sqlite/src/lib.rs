@@ -29,16 +29,16 @@
 //!
 //! # What is promised
 //!
-//! * **What was answered is on the disk.** The file is in WAL mode with `synchronous = FULL`: a commit forces the log to
-//!   the disk before anyone is told. `NORMAL`, SQLite's advice for WAL, loses the last commits with the power, and here
-//!   a lost commit is a ticket that works twice or a guess that was free. It can be chosen as
+//! * **What was answered is on the disk.** The file is in WAL mode with `synchronous = FULL`: a commit forces the log
+//!   to the disk before anyone is told. `NORMAL`, SQLite's advice for WAL, loses the last commits with the power, and
+//!   here a lost commit is a ticket that works twice or a guess that was free. It can be chosen as
 //!   [`Synchronous::DangerNormal`].
 //! * **Several processes may share the file**, if it lies on a local disk. A write waits for the other processes'
 //!   transactions up to [`SqliteConfig::busy_timeout`] and is then a fault that a new try may cure.
 //! * **Nobody else reads it**: the file and its `-wal` and `-shm` are made with mode 0600, a directory with 0700. The
 //!   mode of a file that exists is left as it is.
-//! * **Another's file stays untouched.** `open` refuses a database that has another application id, and one that a newer
-//!   program has migrated.
+//! * **Another's file stays untouched.** `open` refuses a database that has another application id, and one that a
+//!   newer program has migrated.
 //!
 //! # What is left to the host
 //!

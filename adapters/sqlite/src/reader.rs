@@ -1,7 +1,7 @@
 //! The connections that read.
 //!
-//! In WAL mode a reader sees the last commit before it began and neither waits for the writer nor holds it up. A read is
-//! a few microseconds of work on pages that are mostly in memory, so it runs on the calling thread.
+//! In WAL mode a reader sees the last commit before it began and neither waits for the writer nor holds it up. A read
+//! is a few microseconds of work on pages that are mostly in memory, so it runs on the calling thread.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
