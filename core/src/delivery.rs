@@ -65,7 +65,7 @@ pub enum Parcel {
 impl Delivery {
     /// How long the process that committed or claimed a delivery has it for itself.
     pub const LEASE: Duration = Duration::from_secs(60);
-    /// A delivery that failed for this long is given up and logged.
+    /// A mail that couldn't be sent for this long is given up and logged; sessions are ended whatever it takes.
     pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 86_400);
     const FIRST_RETRY: Duration = Duration::from_secs(10);
     const LONGEST_RETRY: Duration = Duration::from_secs(3_600);
@@ -125,9 +125,9 @@ impl Delivery {
         self
     }
 
-    /// The delivery after a try that failed, due again with back-off; `None` once it is given up.
+    /// The delivery after a try that failed, due again with back-off; `None` once a mail is given up.
     pub(crate) fn postponed(mut self, now: Timestamp) -> Option<Self> {
-        if self.created_at.after(Self::GIVEN_UP_AFTER) <= now {
+        if matches!(self.parcel, Parcel::Mail(_)) && self.created_at.after(Self::GIVEN_UP_AFTER) <= now {
             return None;
         }
         let doubled = Self::FIRST_RETRY.saturating_mul(1 << self.attempts.min(16));
@@ -161,7 +161,10 @@ impl Engine {
             Ok(()) => Write::Delete(delivery),
             Err(_) => match delivery.clone().postponed(self.now()) {
                 Some(postponed) => Write::Update(postponed),
-                None => Write::Delete(delivery),
+                None => {
+                    tracing::error!(delivery = %delivery.id, "a mail was given up");
+                    Write::Delete(delivery)
+                }
             },
         };
         match self.directory().commit(&[Change::Delivery(write)]).await {
@@ -187,6 +190,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::SystemRandom;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000)
@@ -210,9 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_given_up_after_three_days() {
-        assert!(delivery().postponed(at(3 * 86_400 - 1)).is_some());
-        assert!(delivery().postponed(at(3 * 86_400)).is_none());
+    fn a_mail_is_given_up_after_three_days_and_ending_sessions_never() {
+        let sealed = SealKeys::new(&[1; 32], &[]).seal(b"mail", "mail", b"", &SystemRandom).unwrap();
+        let mail = Delivery { parcel: Parcel::Mail(sealed), ..delivery() };
+        assert!(mail.clone().postponed(at(3 * 86_400 - 1)).is_some());
+        assert!(mail.postponed(at(3 * 86_400)).is_none());
+        assert!(delivery().postponed(at(300 * 86_400)).is_some());
     }
 
     #[test]

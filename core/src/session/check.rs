@@ -48,10 +48,16 @@ impl Engine {
     /// [`SessionRefusal`] says why the token isn't accepted (any more).
     pub async fn check(&self, token: &SessionToken) -> Checked {
         let session = self.standing(token).await?;
-        match session.touched(&self.policy().session, self.now()) {
-            // A lost race means that another request has just written its own time.
-            Some(touched) if self.sessions().save(&touched).await? => Ok(saved(touched)),
-            _ => Ok(session),
+        let Some(touched) = session.touched(&self.policy().session, self.now()) else { return Ok(session) };
+        match self.sessions().save(&touched).await {
+            Ok(true) => Ok(saved(touched)),
+            // Another request has just written its own time.
+            Ok(false) => Ok(session),
+            Err(fault) => {
+                // Who is logged in stays so while the store can only be read.
+                tracing::warn!(session = %session.id, %fault, "the time of last use was not written");
+                Ok(session)
+            }
         }
     }
 
