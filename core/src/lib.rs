@@ -60,7 +60,7 @@
 //! | [`ticket`], [`token`] | single-use proofs, and the secrets that stand for them |
 //! | [`seal`] | secrets at rest |
 //! | [`audit`] | the trail |
-//! | [`client`], [`time`], [`random`], [`error`] | who asks, when, chance, and what can go wrong |
+//! | [`client`], [`network`], [`time`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
 //! | [`totp`], [`recovery`], [`keypair`] | policy sections of flows that are not in this build |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
@@ -93,6 +93,7 @@ pub mod keypair;
 pub mod lockout;
 pub mod login;
 pub mod mail;
+pub mod network;
 pub mod password;
 pub mod policy;
 pub mod random;

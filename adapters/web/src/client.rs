@@ -1,14 +1,13 @@
 //! Who is at the other end of a request: the socket's address, or what a trusted proxy says of it.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::str::FromStr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 use doorwarden_core::client::Client;
+use doorwarden_core::network::Network;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,82 +15,6 @@ use crate::current::Auth;
 use crate::problem::Problem;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
-
-/// One address, or a range of them in CIDR form (RFC 4632): `10.0.0.7`, `10.0.0.0/8`, `fd00::/8`.
-///
-/// ```
-/// use doorwarden_web::Network;
-///
-/// let inside: Network = "10.0.0.0/8".parse()?;
-/// assert!(inside.contains("10.1.2.3".parse()?));
-/// assert!(inside.contains("::ffff:10.1.2.3".parse()?));
-/// assert!(!inside.contains("11.0.0.1".parse()?));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Network {
-    address: IpAddr,
-    bits: u32,
-}
-
-/// The text is neither an address nor a range of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidNetwork;
-
-impl fmt::Display for InvalidNetwork {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("neither an address nor a network: allowed is the form of \"10.0.0.7\" or \"10.0.0.0/8\"")
-    }
-}
-
-impl std::error::Error for InvalidNetwork {}
-
-impl FromStr for Network {
-    type Err = InvalidNetwork;
-
-    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let typed: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
-        let most = width(typed);
-        let bits = match bits {
-            None => most,
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().map_err(|_| InvalidNetwork)?,
-            Some(_) => return Err(InvalidNetwork),
-        };
-        let address = typed.to_canonical();
-        // An IPv4-mapped range is one of IPv4 addresses, or isn't a range of one family.
-        let bits = bits.checked_sub(most - width(address)).ok_or(InvalidNetwork)?;
-        (bits <= width(address)).then_some(Self { address, bits }).ok_or(InvalidNetwork)
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
-}
-
-impl Network {
-    /// Whether `address` is in it; an IPv4-mapped IPv6 address counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (own.to_bits() ^ other.to_bits()).checked_shr(32 - self.bits).unwrap_or_default() == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                (own.to_bits() ^ other.to_bits()).checked_shr(128 - self.bits).unwrap_or_default() == 0
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
-const fn width(address: IpAddr) -> u32 {
-    match address {
-        IpAddr::V4(_) => 32,
-        IpAddr::V6(_) => 128,
-    }
-}
 
 /// The client of a request.
 ///
@@ -194,38 +117,6 @@ mod tests {
             ("10.0.0.1", &[b"6.6.6.6, 198.51.100.1, , 10.2.2.2"], proxies, "10.2.2.2"),
         ] {
             assert_eq!(address(socket, forwarded, trusted), expected, "{socket} {forwarded:?} {trusted:?}");
-        }
-    }
-
-    #[test]
-    fn a_network_is_read_in_parsed_form_and_nothing_else_is() {
-        for (text, inside, outside) in [
-            ("10.0.0.7", "10.0.0.7", "10.0.0.8"),
-            ("10.0.0.0/8", "10.255.255.255", "11.0.0.0"),
-            ("10.9.9.9/8", "10.0.0.1", "9.255.255.255"),
-            ("0.0.0.0/0", "255.255.255.255", "::1"),
-            ("::/0", "ffff::1", "1.2.3.4"),
-            ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"),
-            ("::ffff:10.0.0.0/104", "10.1.1.1", "11.1.1.1"),
-        ] {
-            let network: Network = text.parse().unwrap();
-            assert!(network.contains(inside.parse().unwrap()), "{text} {inside}");
-            assert!(!network.contains(outside.parse().unwrap()), "{text} {outside}");
-            assert_eq!(network.to_string().parse(), Ok(network));
-        }
-        for text in [
-            "",
-            "10",
-            "10.0.0.0/33",
-            "10.0.0.0/-1",
-            "10.0.0.0/+8",
-            "10.0.0.0/",
-            "::/129",
-            "::ffff:1.2.3.4/95",
-            "host",
-            "10.0.0.0 /8",
-        ] {
-            assert_eq!(text.parse::<Network>(), Err(InvalidNetwork), "{text}");
         }
     }
 

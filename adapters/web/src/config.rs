@@ -1,6 +1,6 @@
 //! What the router is told by its host: [`WebSettings`].
 
-use crate::client::Network;
+use doorwarden_core::network::Network;
 
 /// How the router is mounted and what its console looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::current::Auth;
 use crate::origin;
 use crate::problem::{Code, Problem};
 
-/// The longest path and headers together.
+/// The longest request target and headers together.
 pub(crate) const MAX_HEADER_BYTES: usize = 32 * 1_024;
 
 const SEALS: [(HeaderName, HeaderValue); 4] = [
@@ -31,9 +31,9 @@ pub(crate) async fn guard(State(auth): State<Auth>, request: Request, next: Next
 }
 
 fn admit(auth: &Auth, request: &Request) -> Result<(), Problem> {
-    let headers = request.headers();
+    let (target, headers) = (request.uri().path_and_query().map_or("", |target| target.as_str()), request.headers());
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if request.uri().path().len() + bytes > MAX_HEADER_BYTES {
+    if target.len() + bytes > MAX_HEADER_BYTES {
         return Err(invalid("the headers are over 32 KiB").with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
     origin::check(request.method(), headers, &auth.engine().policy().public_url)

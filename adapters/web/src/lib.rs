@@ -9,7 +9,7 @@
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
 //! | `credential`, `cookie` | what a request shows of a session |
 //! | `origin` | requests from pages of other sites are refused |
-//! | `client` | who is at the other end, behind which proxy: [`Network`] |
+//! | `client` | who is at the other end, behind which proxy |
 //! | `body`, `json` | bounded, strict JSON |
 //! | `guard` | what every request passes and every reply carries |
 //! | `serve` | [`serve()`]: the network with its bounds |
@@ -73,7 +73,6 @@ use doorwarden_core::engine::Engine;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use client::{InvalidNetwork, Network};
 pub use config::{ConsoleSettings, WebSettings};
 pub use current::{Auth, CurrentSession, CurrentUser};
 pub use problem::{Code, Problem};

@@ -15,7 +15,6 @@ impl Configuration {
             accent: self.console.accent.clone(),
             locales: self.console.locales.clone(),
         };
-        let trusted = self.web.trust_proxy.iter().filter_map(|range| String::from(*range).parse().ok()).collect();
-        WebSettings { prefix: self.web.prefix.clone(), trust_proxy: trusted, console }
+        WebSettings { prefix: self.web.prefix.clone(), trust_proxy: self.web.trust_proxy.clone(), console }
     }
 }

@@ -231,6 +231,8 @@ async fn f13_the_router_itself_takes_32_kib_of_headers_and_no_more() {
     for (bytes, status) in [(32_000, 200), (33_000, 431)] {
         let reply = world.get("/healthz").header("x-padding", "x".repeat(bytes)).send().await;
         assert_eq!(reply.status.as_u16(), status, "{bytes}");
+        let query = world.get(&format!("/healthz?{}", "x".repeat(bytes)));
+        assert_eq!(query.send().await.status.as_u16(), status, "{bytes} in the query");
         let pieces = (0..bytes / 100).fold(world.get("/healthz"), |call, _| call.header("x-padding", "x".repeat(91)));
         assert_eq!(pieces.send().await.status.as_u16(), status, "{bytes} in pieces");
     }

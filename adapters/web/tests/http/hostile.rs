@@ -1,6 +1,5 @@
 //! What no honest client sends is refused, and never a fault.
 
-use axum::http::Method;
 use serde_json::json;
 
 use crate::documents::ENDPOINTS;
@@ -120,7 +119,7 @@ async fn no_header_makes_any_endpoint_fail() {
         let path = path.replace("{id}", "x");
         for name in names {
             for value in values {
-                for body in [None, Some("{}")] {
+                for body in [None, Some(if path == "/sign-up" { r#"{"email":"x","password":"y"}"# } else { "{}" })] {
                     let mut call = world.call(method.parse().unwrap(), &path).bearer(&token).header(name, value);
                     if let Some(body) = body {
                         call = call.json(body);
@@ -134,14 +133,4 @@ async fn no_header_makes_any_endpoint_fail() {
             }
         }
     }
-}
-
-#[tokio::test]
-async fn no_override_header_changes_the_method_or_the_path() {
-    let world = World::new().await;
-    let token = world.logged_in("ada@example.org").await;
-    let call = world.call(Method::GET, "/session").cookie(&token);
-    let reply = call.header("x-http-method-override", "POST").header("x-original-url", "/auth/logout").send().await;
-    assert_eq!(reply.status.as_u16(), 200);
-    assert_eq!(world.get("/session").cookie(&token).send().await.status.as_u16(), 200);
 }

@@ -141,6 +141,8 @@ async fn own_sessions_are_listed_in_pages_and_ended() {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(paged, ids);
+    let whole = list("?limit=5".to_owned()).await.json();
+    assert_eq!((whole["sessions"].as_array().unwrap().len(), whole.get("next_cursor")), (5, None), "nothing is left");
     for (query, field) in [
         ("?limit=0", Some("limit")),
         ("?limit=201", Some("limit")),

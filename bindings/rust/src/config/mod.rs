@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 pub use error::{ConfigurationError, ConfigurationProblem};
 pub use sso::{OidcRealm, OnUnknown, SamlAttributes, SamlRealm, SsoSection};
 pub use store::{DirectoryPlace, StoreSection};
-pub use web::{ConsoleSection, InvalidProxyRange, ProxyRange, WebSection};
+pub use web::{ConsoleSection, WebSection};
 
 use crate::seal_key::{SealKeyError, load_seal_keys};
 use web::LOCALES;

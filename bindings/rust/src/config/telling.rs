@@ -47,7 +47,7 @@ impl Configuration {
     /// Every setting that is weaker than its figure.
     pub fn weaknesses(&self) -> Vec<Weakness> {
         let mut found = self.policy().weaknesses();
-        if self.web.trust_proxy.iter().any(super::ProxyRange::is_everyone) {
+        if self.web.trust_proxy.iter().any(doorwarden_core::network::Network::is_everyone) {
             let says = "every client may say which address it comes from: name the proxies alone";
             found.push(Weakness::new("GU9", "web.trust_proxy", says));
         }
