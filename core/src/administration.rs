@@ -10,9 +10,9 @@ use crate::hashing::{HashingError, Party};
 use crate::lockout::LockoutSubject;
 use crate::password::{Password, UnmetRule};
 use crate::random::draw;
-use crate::registration::PendingRegistration;
 use crate::session::EndReason;
 use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, UserPage, Which, Write};
+use crate::time::seconds_to_wait;
 use crate::user::{Role, User, UserId, UserStatus};
 use crate::username::Username;
 
@@ -57,7 +57,7 @@ pub enum NewUserRefusal {
     #[error("the link doesn't work any more")]
     LinkInvalid,
     /// Too many passwords to hash at once.
-    #[error("too many requests at once: try again in {} s", .retry_after.as_secs().max(1))]
+    #[error("too many requests at once: try again in {} s", seconds_to_wait(*.retry_after))]
     Busy {
         /// When to try again.
         retry_after: std::time::Duration,
@@ -88,9 +88,7 @@ impl Engine {
         let user = self.check_new_user(&form, client).await?;
         let event = self.event(AuditName::UserChanged, client)?.of_user(user.id);
         let event = event.with("added", true).with("role", user.role.name());
-        let (alive, lapsed) = self.alive_registrations(&user.email).await?;
-        let mut changes: Vec<_> = alive.into_iter().map(|r| r.id).chain(lapsed).map(Change::Lapse).collect();
-        changes.extend(self.name_lapsed(&user).await?.map(|held| Change::Lapse(held.id)));
+        let mut changes = self.make_room(&user).await?;
         changes.extend([Change::User(Write::Create(user.clone())), Change::Audit(event)]);
         match self.directory().commit(&changes).await {
             Ok(()) => Ok(user),
@@ -134,11 +132,20 @@ impl Engine {
         Ok(user)
     }
 
-    /// A registration that holds the user's name although its time is over.
-    async fn name_lapsed(&self, user: &User) -> Result<Option<PendingRegistration>, Fault> {
-        let Some(name) = &user.username else { return Ok(None) };
-        let held = self.directory().registration(RegistrationKey::UsernameSkeleton(name.skeleton())).await?;
-        Ok(held.filter(|held| held.expires_at <= self.now() || held.email == user.email))
+    /// Makes room for a new account: registrations of its address lapse, and so does one whose time is over but that
+    /// still holds its name.
+    pub(crate) async fn make_room(&self, user: &User) -> Result<Vec<Change>, Failure<NewUserRefusal>> {
+        let (alive, lapsed) = self.alive_registrations(&user.email).await?;
+        let mut changes: Vec<_> = alive.into_iter().map(|r| r.id).chain(lapsed).map(Change::Lapse).collect();
+        if let Some(name) = &user.username {
+            let held = self.directory().registration(RegistrationKey::UsernameSkeleton(name.skeleton())).await?;
+            match held {
+                Some(held) if held.expires_at <= self.now() => changes.push(Change::Lapse(held.id)),
+                Some(held) if held.email != user.email => return Err(Failure::Refused(NewUserRefusal::UsernameTaken)),
+                Some(_) | None => {}
+            }
+        }
+        Ok(changes)
     }
 
     /// A page of accounts in order of creation, at most [`PAGE`], optionally only those containing a text.

@@ -6,7 +6,7 @@ use crate::audit::AuditName;
 use crate::client::Client;
 use crate::engine::{Engine, unexpected};
 use crate::error::{Failure, Fault};
-use crate::store::{Change, CommitError, Marker, Write};
+use crate::store::{Change, CommitError, Marker, UniqueRule, Write};
 use crate::ticket::{Grant, Ticket, TicketKey};
 use crate::token::TicketToken;
 use crate::user::{Role, User};
@@ -50,12 +50,15 @@ impl Engine {
         }
         let form = NewUser { role: Role::admin(), ..form };
         let user = self.check_new_user(&form, client).await?;
+        // Whatever can be refused is refused before the link is used up.
+        let mut changes = self.make_room(&user).await?;
         self.tickets().take(&key, now).await?.ok_or(INVALID)?;
         let event = self.event(AuditName::UserChanged, client)?.of_user(user.id).with("role", user.role.name());
         let marker = Marker { name: MARKER, value: user.id.to_string() };
-        let changes = [Change::Mark(marker), Change::User(Write::Create(user.clone())), Change::Audit(event)];
+        changes.extend([Change::Mark(marker), Change::User(Write::Create(user.clone())), Change::Audit(event)]);
         match self.directory().commit(&changes).await {
             Ok(()) => Ok(user),
+            Err(CommitError::Taken(UniqueRule::Username)) => Err(Failure::Refused(NewUserRefusal::UsernameTaken)),
             Err(CommitError::Stale | CommitError::Taken(_)) => Err(INVALID),
             Err(other) => Err(unexpected(other).into()),
         }

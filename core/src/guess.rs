@@ -9,6 +9,7 @@ use crate::error::{Failure, Fault};
 use crate::hashing::Party;
 use crate::lockout::{Charge, GuessId, LockoutRule, LockoutSubject, Settled, Verdict};
 use crate::random::draw;
+use crate::time::seconds_to_wait;
 use crate::token::Digest;
 use crate::user::UserId;
 
@@ -62,13 +63,13 @@ impl Guesser {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GuessRefusal {
     /// Too many failures: nothing is evaluated before that long.
-    #[error("too many failures: try again in {} s", .retry_after.as_secs())]
+    #[error("too many failures: try again in {} s", seconds_to_wait(*.retry_after))]
     LockedOut {
         /// Until the restriction ends.
         retry_after: Duration,
     },
     /// Too many at once: says nothing about the account.
-    #[error("too many requests at once: try again in {} s", .retry_after.as_secs().max(1))]
+    #[error("too many requests at once: try again in {} s", seconds_to_wait(*.retry_after))]
     Busy {
         /// When to try again.
         retry_after: Duration,

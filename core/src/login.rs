@@ -36,7 +36,7 @@ use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
 use crate::sign_up::DocumentPolicy;
 use crate::store::{Change, OpenError, UserKey};
 use crate::ticket::{Grant, Ticket, TicketKey};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, seconds_to_wait};
 use crate::token::{SessionToken, TicketToken};
 use crate::user::{User, UserId, UserStatus};
 
@@ -86,7 +86,7 @@ pub enum LoginRefusal {
     #[error("the identifier or the password is wrong")]
     InvalidCredentials,
     /// Too many failures; even the right password isn't looked at.
-    #[error("too many failed logins: try again in {} s", .retry_after.as_secs())]
+    #[error("too many failed logins: try again in {} s", seconds_to_wait(*.retry_after))]
     LockedOut {
         /// Until the restriction ends.
         retry_after: Duration,
@@ -98,7 +98,7 @@ pub enum LoginRefusal {
     #[error("the account is disabled: contact your administrator")]
     AccountDisabled,
     /// Too many logins at once; says nothing about the account.
-    #[error("too many logins at once: try again in {} s", .retry_after.as_secs().max(1))]
+    #[error("too many logins at once: try again in {} s", seconds_to_wait(*.retry_after))]
     Busy {
         /// When to try again.
         retry_after: Duration,

@@ -40,9 +40,9 @@ use crate::random::draw;
 use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, Write};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, seconds_to_wait};
 use crate::token::LinkToken;
-use crate::user::{Role, User, UserId};
+use crate::user::{Acceptances, Role, User, UserId};
 
 use self::form::Applicant;
 
@@ -99,13 +99,13 @@ pub enum SignUpRefusal {
         problem: String,
     },
     /// Too many sign-ups from this client.
-    #[error("too many sign-ups from here: try again in {} s", .retry_after.as_secs())]
+    #[error("too many sign-ups from here: try again in {} s", seconds_to_wait(*.retry_after))]
     TooManyRequests {
         /// When the next is admitted.
         retry_after: Duration,
     },
     /// Too many passwords to hash at once.
-    #[error("too many requests at once: try again in {} s", .retry_after.as_secs().max(1))]
+    #[error("too many requests at once: try again in {} s", seconds_to_wait(*.retry_after))]
     Busy {
         /// When to try again.
         retry_after: Duration,
@@ -300,7 +300,7 @@ impl Engine {
             fields: applicant.fields.clone(),
             password: hash.clone(),
             fingerprint: PendingRegistration::fingerprint(self.keys(), id, &form.password),
-            acceptances: form.accepted.at(now, Default::default()),
+            acceptances: form.accepted.at(now, Acceptances::default(), &policy.sign_up),
             locale: form.locale.clone(),
             role: Role::user(),
             link: token.digest(),
@@ -328,7 +328,7 @@ impl Engine {
                 fields: applicant.fields.clone(),
                 password: Some(hash.clone()),
                 password_changed_at: Some(now),
-                acceptances: form.accepted.at(now, Default::default()),
+                acceptances: form.accepted.at(now, Acceptances::default(), &self.policy().sign_up),
                 locale: form.locale.clone(),
                 ..User::new(UserId::generate(now, self.random())?, applicant.email.clone(), Role::user(), now)
             };

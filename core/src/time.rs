@@ -60,6 +60,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Whole seconds to wait, rounded up and at least one: who waits so long comes in time.
+pub(crate) fn seconds_to_wait(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
+}
+
 fn millis(duration: Duration) -> i64 {
     duration.as_millis().try_into().unwrap_or(i64::MAX)
 }

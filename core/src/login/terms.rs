@@ -64,9 +64,11 @@ impl Engine {
         for _ in 0..DECISIONS {
             let found = self.directory().user(UserKey::Id(user)).await?;
             let found = found.ok_or(Failure::Refused(LoginRefusal::InvalidCredentials))?;
-            let acceptances = accepted.at(self.now(), found.acceptances.clone());
+            let asked = &self.policy().sign_up;
+            let acceptances = accepted.at(self.now(), found.acceptances.clone(), asked);
             let event = self.event(AuditName::TermsAccepted, client)?.of_user(user);
-            let event = event.with("terms", accepted.terms.clone()).with("privacy", accepted.privacy.clone());
+            let event =
+                event.with("terms", asked.terms.version.as_str()).with("privacy", asked.privacy.version.as_str());
             let changes = [Change::User(Write::Update(User { acceptances, ..found })), Change::Audit(event)];
             match self.directory().commit(&changes).await {
                 Ok(()) => return Ok(()),

@@ -154,12 +154,16 @@ impl AcceptedVersions {
         current(&asked.terms, &self.terms) && current(&asked.privacy, &self.privacy)
     }
 
-    /// What an account keeps of it, beside what it accepted before.
-    pub(crate) fn at(&self, now: Timestamp, before: Acceptances) -> Acceptances {
-        let newer = |version: &Option<String>, before: Option<Acceptance>| {
-            version.clone().map(|version| Acceptance { version, at: now }).or(before)
+    /// What an account keeps of it, beside what it accepted before: documents in force, nothing else.
+    pub(crate) fn at(&self, now: Timestamp, before: Acceptances, asked: &SignUpPolicy) -> Acceptances {
+        let newer = |document: &DocumentPolicy, version: &Option<String>, before: Option<Acceptance>| {
+            let accepted = version.clone().filter(|version| document.is_asked() && *version == document.version);
+            accepted.map(|version| Acceptance { version, at: now }).or(before)
         };
-        Acceptances { terms: newer(&self.terms, before.terms), privacy: newer(&self.privacy, before.privacy) }
+        Acceptances {
+            terms: newer(&asked.terms, &self.terms, before.terms),
+            privacy: newer(&asked.privacy, &self.privacy, before.privacy),
+        }
     }
 }
 
@@ -265,8 +269,11 @@ mod tests {
     fn what_was_accepted_is_kept_with_its_version_and_time() {
         let (before, now) = (Timestamp::from_millis(1), Timestamp::from_millis(2));
         let earlier = Acceptances { terms: None, privacy: Some(Acceptance { version: "1".to_owned(), at: before }) };
-        let accepted = AcceptedVersions { terms: Some("3".to_owned()), privacy: None }.at(now, earlier.clone());
+        let document = DocumentPolicy { version: "3".to_owned(), url: "https://x/".to_owned() };
+        let asked = SignUpPolicy { terms: document, ..SignUpPolicy::default() };
+        let given = AcceptedVersions { terms: Some("3".to_owned()), privacy: Some("x".repeat(60_000)) };
+        let accepted = given.at(now, earlier.clone(), &asked);
         assert_eq!(accepted.terms, Some(Acceptance { version: "3".to_owned(), at: now }));
-        assert_eq!(accepted.privacy, earlier.privacy);
+        assert_eq!(accepted.privacy, earlier.privacy, "a document that isn't asked for is not kept");
     }
 }

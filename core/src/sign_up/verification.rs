@@ -11,7 +11,7 @@ use crate::error::{Failure, Fault};
 use crate::mail::MailKind;
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{Change, CommitError, RegistrationKey, UserKey, Write};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, seconds_to_wait};
 use crate::token::LinkToken;
 use crate::user::UserId;
 
@@ -42,7 +42,7 @@ pub enum VerificationRefusal {
     #[error("the link doesn't work any more: sign up again, or log in")]
     LinkInvalid,
     /// Too many requests from this client.
-    #[error("too many requests from here: try again in {} s", .retry_after.as_secs())]
+    #[error("too many requests from here: try again in {} s", seconds_to_wait(*.retry_after))]
     TooManyRequests {
         /// When the next is admitted.
         retry_after: Duration,

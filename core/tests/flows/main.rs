@@ -8,6 +8,7 @@
 
 mod faults;
 mod figures;
+mod first_administrator;
 mod login;
 mod races;
 mod sessions;
