@@ -6,6 +6,7 @@ use crate::audit::{AuditEvent, AuditName, EventId};
 use crate::client::Client;
 use crate::delivery::{Delivery, Parcel};
 use crate::error::Fault;
+use crate::guess::Doorstep;
 use crate::hashing::HashingPool;
 use crate::mail::Mailer;
 use crate::password::PasswordRule;
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     ports: Ports,
     keys: SealKeys,
     hashing: HashingPool,
+    doorstep: Doorstep,
     thread: UpkeepThread,
 }
 
@@ -198,7 +200,8 @@ impl EngineBuilder {
         check_canary(&ports, &keys).await?;
         let hashing = HashingPool::start(&self.policy.hashing, ports.clock.clone())?;
         let thread = UpkeepThread::default();
-        let inner = Arc::new(Inner { policy: RwLock::new(Arc::new(self.policy)), ports, keys, hashing, thread });
+        let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
+        let inner = Arc::new(Inner { policy, ports, keys, hashing, doorstep, thread });
         if self.upkeep == Upkeep::OwnThread {
             inner.thread.start(&inner)?;
         }
@@ -246,12 +249,12 @@ impl Engine {
         Self { inner }
     }
 
-    /// The rules in force now. A flow reads them once a step.
+    /// The rules in force now.
     pub fn policy(&self) -> Arc<Policy> {
         self.inner.policy.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a new policy in force, whole or not at all; steps under way finish under the old one.
+    /// Puts a new policy in force, whole or not at all. A step that is under way may still see the old one.
     ///
     /// # Errors
     /// [`StartError::Policy`] with every problem; the old policy stays.
@@ -328,6 +331,10 @@ impl Engine {
         &self.inner.keys
     }
 
+    pub(crate) fn doorstep(&self) -> &Doorstep {
+        &self.inner.doorstep
+    }
+
     pub(crate) fn hashing(&self) -> &HashingPool {
         &self.inner.hashing
     }
@@ -358,8 +365,14 @@ impl Engine {
         }
         for delivery in at_once {
             let (id, is_mail) = (delivery.id, matches!(delivery.parcel, Parcel::Mail(_)));
-            let done = self.carry_out(delivery).await;
-            if !is_mail && !done? {
+            let done = match self.carry_out(delivery).await {
+                Ok(done) => done,
+                Err(fault) => {
+                    tracing::warn!(delivery = %id, %fault, "the outbox was not updated; the delivery comes again");
+                    false
+                }
+            };
+            if !is_mail && !done {
                 return Err(Fault::new("ending sessions by delivery", id, "it is tried again until it is done").into());
             }
         }

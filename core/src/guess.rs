@@ -1,5 +1,8 @@
 //! The one gate before every test of a guessable secret: charge first, evaluate then, settle last.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::audit::{AuditEvent, AuditName};
@@ -23,6 +26,8 @@ pub(crate) struct Guess {
     id: GuessId,
     account: Counter,
     address: Option<Counter>,
+    who: Guesser,
+    client: Client,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +35,43 @@ struct Counter {
     subject: LockoutSubject,
     rule: LockoutRule,
     key: &'static str,
+}
+
+/// Who waits before which counter, in this process: only so many at a time ask the store.
+#[derive(Debug, Default)]
+pub(crate) struct Doorstep(Mutex<HashMap<LockoutSubject, usize>>);
+
+/// A place on the doorstep, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    doorstep: &'a Doorstep,
+    subject: LockoutSubject,
+}
+
+impl Doorstep {
+    const PLACES: usize = 16;
+
+    fn enter(&self, subject: LockoutSubject) -> Option<Place<'_>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.entry(subject).or_default();
+        if *count >= Self::PLACES {
+            return None;
+        }
+        *count += 1;
+        Some(Place { doorstep: self, subject })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.doorstep.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = waiting.entry(self.subject) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 /// Whose secret is guessed at: what is counted, and what the trail says of it.
@@ -102,9 +144,11 @@ impl Engine {
             self.charge_one(counter, id, who, client).await?;
         }
         match self.charge_one(&account, id, who, client).await {
-            Ok(()) => Ok(Guess { id, account, address }),
+            Ok(()) => Ok(Guess { id, account, address, who: who.clone(), client: client.clone() }),
             Err(failure) => {
-                self.settle_address(address, id, Verdict::Withdrawn).await?;
+                if let Some(Counter { subject, rule, .. }) = address {
+                    self.lockouts().settle(&subject, id, Verdict::Withdrawn, &rule, self.now()).await?;
+                }
                 Err(failure)
             }
         }
@@ -118,20 +162,34 @@ impl Engine {
         client: &Client,
     ) -> Result<(), Failure<GuessRefusal>> {
         let patience = self.policy().hashing.max_wait;
-        let (started, mut wait) = (self.now(), FIRST_WAIT);
+        let (mut waited, mut wait) = (Duration::ZERO, FIRST_WAIT);
+        let mut place = None;
         loop {
             let now = self.now();
+            // A crowd before one door takes turns in memory, so that it can't flood the store.
+            if place.is_none() {
+                place = self.doorstep().enter(counter.subject);
+            }
+            if place.is_none() {
+                if waited >= patience {
+                    return Err(Failure::Refused(GuessRefusal::Busy { retry_after: patience }));
+                }
+                self.clock().sleep(wait).await;
+                waited += wait;
+                continue;
+            }
             match self.lockouts().charge(&counter.subject, id, &counter.rule, now).await? {
                 Charge::Granted => return Ok(()),
                 Charge::Restricted { until, report } => {
                     self.report(report, counter, who, client).await?;
                     return Err(Failure::Refused(GuessRefusal::LockedOut { retry_after: now.until(until) }));
                 }
-                Charge::Undecided if started.until(now) >= patience => {
+                Charge::Undecided if waited >= patience => {
                     return Err(Failure::Refused(GuessRefusal::Busy { retry_after: patience }));
                 }
                 Charge::Undecided => self.clock().sleep(wait).await,
             }
+            waited += wait;
             wait = wait.saturating_mul(2).min(LONGEST_WAIT);
         }
     }
@@ -149,24 +207,28 @@ impl Engine {
         self.record([event.with("refusals", count)]).await
     }
 
-    /// Settles a charged guess on every counter that was charged for it.
+    /// Settles a charged guess on every counter that was charged for it, and puts a restriction that begins on the trail.
     ///
     /// A completed login never clears an address's count: whoever has one account could guess at others for ever.
     pub(crate) async fn settle(&self, guess: Guess, verdict: Verdict) -> Result<Settled, Fault> {
-        let Guess { id, account, address } = guess;
+        let Guess { id, account, address, who, client } = guess;
         let at_address = match verdict {
             Verdict::Failed => Verdict::Failed,
             Verdict::Withdrawn | Verdict::Completed => Verdict::Withdrawn,
         };
-        self.settle_address(address, id, at_address).await?;
-        self.lockouts().settle(&account.subject, id, verdict, &account.rule, self.now()).await
-    }
-
-    async fn settle_address(&self, address: Option<Counter>, id: GuessId, verdict: Verdict) -> Result<(), Fault> {
-        if let Some(Counter { subject, rule, .. }) = address {
-            self.lockouts().settle(&subject, id, verdict, &rule, self.now()).await?;
+        let now = self.now();
+        let mut restrictions = Vec::new();
+        if let Some(counter) = address {
+            let settled = self.lockouts().settle(&counter.subject, id, at_address, &counter.rule, now).await?;
+            restrictions.extend(settled.restricted_until.map(|until| (counter.key, until)));
         }
-        Ok(())
+        let settled = self.lockouts().settle(&account.subject, id, verdict, &account.rule, now).await?;
+        restrictions.extend(settled.restricted_until.map(|until| (account.key, until)));
+        for (key, until) in restrictions {
+            let event = who.sign(self.event(AuditName::LoginRestricted, &client)?).refused_by(key);
+            self.record([event.with("until", until.to_string())]).await?;
+        }
+        Ok(settled)
     }
 
     /// Clears the count of an account after a login that was completed in a later step than its guess.

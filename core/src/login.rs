@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Credentials ──▶ charge the guess ──▶ evaluate one hash ──▶ judge ──▶ refused: the guess has failed
-//!                                                             │
+//!                 (guess.rs)           (login/credentials.rs)  │
 //!            in this order, each only where the policy        ▼
 //!            of the moment asks for it                      next ──▶ TermsRequired   (login/terms.rs)
 //!                                                             │  ──▶ SessionConflict (login/conflict.rs)
@@ -15,133 +15,30 @@
 
 mod conflict;
 mod credentials;
+mod outcome;
 mod policy;
 mod terms;
-
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::conflict::TakeOver;
 pub use self::credentials::LoginRequest;
+use self::credentials::{Credentials, Named};
+pub use self::outcome::{LoggedIn, LoginRefusal, LoginStep};
 pub use self::policy::{EndpointPolicy, IdentifierKind, LoginPolicy};
 use crate::audit::{AuditEvent, AuditName};
 use crate::client::Client;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
-use crate::guess::{Guess, GuessRefusal};
+use crate::guess::Guess;
 use crate::lockout::Verdict;
 use crate::policy::Policy;
 use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
-use crate::sign_up::DocumentPolicy;
 use crate::store::{Change, OpenError, UserKey};
 use crate::ticket::{Grant, Ticket, TicketKey};
-use crate::time::{Timestamp, seconds_to_wait};
+use crate::time::Timestamp;
 use crate::token::{SessionToken, TicketToken};
 use crate::user::{User, UserId, UserStatus};
-
-/// Where a login stands after a step.
-#[derive(Debug)]
-#[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "one is made a login, and moved once")]
-pub enum LoginStep {
-    /// It is complete.
-    LoggedIn(LoggedIn),
-    /// The documents in force must be accepted first: [`Engine::accept_terms`].
-    TermsRequired {
-        /// Proves how far the login has come.
-        ticket: TicketToken,
-        /// The terms of service in force.
-        terms: DocumentPolicy,
-        /// The privacy policy in force.
-        privacy: DocumentPolicy,
-    },
-    /// The account is logged in elsewhere: [`Engine::take_over`] ends those sessions or leaves them.
-    SessionConflict {
-        /// Proves how far the login has come.
-        ticket: TicketToken,
-        /// The live sessions, oldest first.
-        sessions: Vec<Session>,
-    },
-    /// The user cancelled; nothing was changed.
-    Cancelled,
-}
-
-/// A complete login.
-#[derive(Debug)]
-pub struct LoggedIn {
-    /// Who.
-    pub user: User,
-    /// The session that was opened.
-    pub session: Session,
-    /// Its token; it is nowhere else.
-    pub token: SessionToken,
-}
-
-/// Why a login, or a step of it, is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoginRefusal {
-    /// Unknown user, wrong password, disabled or unverified with a wrong password: one answer, in the same time.
-    #[error("the identifier or the password is wrong")]
-    InvalidCredentials,
-    /// Too many failures; even the right password isn't looked at.
-    #[error("too many failed logins: try again in {} s", seconds_to_wait(*.retry_after))]
-    LockedOut {
-        /// Until the restriction ends.
-        retry_after: Duration,
-    },
-    /// The password is right, but the address isn't proved yet: open the link in the mail.
-    #[error("the e-mail address isn't verified yet: open the link in the mail")]
-    EmailUnverified,
-    /// The password is right, but an administrator switched the account off.
-    #[error("the account is disabled: contact your administrator")]
-    AccountDisabled,
-    /// Too many logins at once; says nothing about the account.
-    #[error("too many logins at once: try again in {} s", seconds_to_wait(*.retry_after))]
-    Busy {
-        /// When to try again.
-        retry_after: Duration,
-    },
-    /// The ticket is unknown, used, expired, or for another step: start the login again.
-    #[error("the login took too long or was continued elsewhere: start again")]
-    TicketInvalid,
-    /// The documents must be accepted in the version in force.
-    #[error("the terms and the privacy policy must be accepted in their current version")]
-    TermsNotAccepted,
-    /// The account is logged in elsewhere as often as it may be.
-    #[error("the account has reached its number of sessions: log out elsewhere first")]
-    SessionLimit,
-    /// This way to log in isn't offered.
-    #[error("this connection mode isn't offered")]
-    ModeDisabled,
-}
-
-impl LoginRefusal {
-    /// The stable code.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidCredentials => "invalid_credentials",
-            Self::LockedOut { .. } => "locked_out",
-            Self::EmailUnverified => "email_unverified",
-            Self::AccountDisabled => "account_disabled",
-            Self::Busy { .. } => "busy",
-            Self::TicketInvalid => "ticket_invalid",
-            Self::TermsNotAccepted => "terms_not_accepted",
-            Self::SessionLimit => "session_limit",
-            Self::ModeDisabled => "mode_disabled",
-        }
-    }
-}
-
-impl From<GuessRefusal> for LoginRefusal {
-    fn from(refusal: GuessRefusal) -> Self {
-        match refusal {
-            GuessRefusal::LockedOut { retry_after } => Self::LockedOut { retry_after },
-            GuessRefusal::Busy { retry_after } => Self::Busy { retry_after },
-        }
-    }
-}
 
 /// What has been proved of a login that isn't complete: the content of its ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,7 +98,8 @@ fn next(
     let limit = usize::try_from(policy.session.max_concurrent).unwrap_or(usize::MAX);
     let over = (live.len() + 1).saturating_sub(limit);
     if let Some(agreed) = agreed.filter(|agreed| live.iter().all(|session| agreed.contains(&session.id))) {
-        return Next::Open { ending: agreed.to_vec() };
+        let ending = live.iter().map(|session| session.id).filter(|id| agreed.contains(id)).collect();
+        return Next::Open { ending };
     }
     match policy.session.on_conflict {
         OnConflict::Allow => Next::Open { ending: Vec::new() },
@@ -220,6 +118,53 @@ struct Prepared {
 }
 
 impl Engine {
+    /// Logs in with an e-mail address or username and a password.
+    ///
+    /// The guess is charged to the account's counter before its hash is computed, and an identifier without account
+    /// costs the same evaluation.
+    ///
+    /// # Errors
+    /// [`LoginRefusal::InvalidCredentials`], [`LockedOut`](LoginRefusal::LockedOut),
+    /// [`EmailUnverified`](LoginRefusal::EmailUnverified), [`AccountDisabled`](LoginRefusal::AccountDisabled),
+    /// [`SessionLimit`](LoginRefusal::SessionLimit), [`ModeDisabled`](LoginRefusal::ModeDisabled) or
+    /// [`Busy`](LoginRefusal::Busy).
+    pub async fn login(&self, request: LoginRequest) -> Result<LoginStep, Failure<LoginRefusal>> {
+        let policy = self.policy();
+        if !policy.login.modes.contains(&SessionMode::Session) {
+            return Err(Failure::Refused(LoginRefusal::ModeDisabled));
+        }
+        let named = Named::read(&request.identifier, &policy.login);
+        let who = self.guesser(&named, &request.identifier).await?;
+        let guess = self.charge(&who, &request.client).await.map_err(|f| f.map(LoginRefusal::from))?;
+        // Taken before the hash is read: a password that is changed meanwhile is newer than this proof.
+        let password_at = self.now();
+        let credentials = match self.evaluate(&named, &who, &request).await {
+            Ok(credentials) => credentials,
+            Err(failure) => {
+                self.settle(guess, Verdict::Withdrawn).await?;
+                return Err(failure);
+            }
+        };
+        let (refusal, rule, verdict) = match credentials {
+            Credentials::Right(user) => {
+                let client = request.client.clone();
+                let mode = SessionMode::Session;
+                let progress = LoginProgress { user: user.id, mode, client, password_at, awaits: None };
+                let step = self.advance(progress, None, Some(guess)).await;
+                self.rehash(user, &request).await;
+                return step;
+            }
+            Credentials::Disabled => (LoginRefusal::AccountDisabled, "user.status", Verdict::Withdrawn),
+            // Counted, or whoever signs up a taken address could test its true password for nothing.
+            Credentials::Unverified => (LoginRefusal::EmailUnverified, "sign_up.verify_email", Verdict::Failed),
+            Credentials::Wrong => (LoginRefusal::InvalidCredentials, "invalid_credentials", Verdict::Failed),
+        };
+        let settled = self.settle(guess, verdict).await?;
+        let event = who.sign(self.event(AuditName::LoginFailed, &request.client)?).refused_by(rule);
+        self.record([event.with("code", refusal.code()).with("failures_before", settled.failures_before)]).await?;
+        Err(Failure::Refused(refusal))
+    }
+
     /// Takes a login with a right password as far as it goes, and settles the guess that proved it.
     ///
     /// Only a complete login clears the count: else a code could be guessed at without end behind a right password.
@@ -277,6 +222,7 @@ impl Engine {
                 Err(OpenError::Fault(fault)) => return Err(fault.into()),
             }
         }
+        self.retract(&progress, prepared).await?;
         Err(overtaken("opening a session of user", progress.user).into())
     }
 
@@ -384,96 +330,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::email::Email;
-    use crate::random::SystemRandom;
-    use crate::user::Role;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000)
-    }
-
-    fn user() -> User {
-        User::new(UserId::from_bytes([1; 16]), Email::parse("ada@example.org").unwrap(), Role::user(), at(0))
-    }
-
-    fn progress() -> LoginProgress {
-        let (user, client, password_at) = (user().id, Client::default(), at(10));
-        LoginProgress { user, mode: SessionMode::Session, client, password_at, awaits: None }
-    }
-
-    fn live(count: u8) -> Vec<Session> {
-        let token = SessionToken::generate([1; 16], &SystemRandom).unwrap();
-        let session = |n| Opening {
-            id: SessionId::from_bytes([n; 16]),
-            user: user().id,
-            mode: SessionMode::Session,
-            client: Client::default(),
-            proved_at: at(0),
-        };
-        (0..count).map(|n| Session::open(session(n), &token, &Policy::default().session, at(i64::from(n)))).collect()
-    }
-
-    fn ids(numbers: impl IntoIterator<Item = u8>) -> Vec<SessionId> {
-        numbers.into_iter().map(|n| SessionId::from_bytes([n; 16])).collect()
-    }
-
-    fn policy(max_concurrent: u32, on_conflict: OnConflict) -> Policy {
-        let mut policy = Policy::default();
-        policy.session.max_concurrent = max_concurrent;
-        policy.session.on_conflict = on_conflict;
-        policy
-    }
-
-    #[test]
-    fn the_limit_of_sessions_is_kept_as_the_policy_says() {
-        let open = |ending| Next::Open { ending };
-        for (count, limit, on_conflict, expected) in [
-            (0, 1, OnConflict::Ask, open(vec![])),
-            (1, 1, OnConflict::Ask, Next::AskConflict(live(1))),
-            (1, 2, OnConflict::Ask, open(vec![])),
-            (3, 2, OnConflict::Ask, Next::AskConflict(live(3))),
-            (1, 1, OnConflict::Refuse, Next::Refuse(LoginRefusal::SessionLimit, "session.on_conflict")),
-            (0, 1, OnConflict::Refuse, open(vec![])),
-            (3, 3, OnConflict::EndOldest, open(ids([0]))),
-            (3, 1, OnConflict::EndOldest, open(ids([0, 1, 2]))),
-            (9, 1, OnConflict::Allow, open(vec![])),
-        ] {
-            let live = live(count);
-            let decided = match next(&progress(), &user(), &live, None, &policy(limit, on_conflict)) {
-                Next::AskConflict(listed) => {
-                    assert_eq!(listed, live);
-                    assert!(matches!(expected, Next::AskConflict(_)), "{count} {limit} {on_conflict:?}");
-                    continue;
-                }
-                other => other,
-            };
-            assert_eq!(decided, expected, "{count} {limit} {on_conflict:?}");
-        }
-    }
-
-    #[test]
-    fn se4_a_takeover_ends_what_it_listed_and_asks_again_about_a_newer_session() {
-        let policy = policy(1, OnConflict::Ask);
-        let agreed = ids([0, 1]);
-        let decide = |live: &[Session]| next(&progress(), &user(), live, Some(&agreed), &policy);
-        assert_eq!(decide(&live(2)), Next::Open { ending: agreed.clone() });
-        assert_eq!(decide(&[]), Next::Open { ending: agreed.clone() }, "already gone");
-        assert!(matches!(decide(&live(3)), Next::AskConflict(listed) if listed.len() == 3));
-    }
-
-    #[test]
-    fn se12_every_rule_is_looked_at_anew_in_its_order() {
-        let mut policy = policy(1, OnConflict::Ask);
-        policy.sign_up.terms = DocumentPolicy { version: "2".to_owned(), url: "https://x/".to_owned() };
-        let (mut user, live) = (user(), live(1));
-        assert_eq!(next(&progress(), &user, &live, None, &policy), Next::AskTerms, "terms come before the conflict");
-        user.password_changed_at = Some(at(11));
-        let overtaken = Next::Refuse(LoginRefusal::TicketInvalid, "password_changed");
-        assert_eq!(next(&progress(), &user, &live, None, &policy), overtaken);
-        user.status = UserStatus::Disabled;
-        let disabled = Next::Refuse(LoginRefusal::AccountDisabled, "user.status");
-        assert_eq!(next(&progress(), &user, &live, None, &policy), disabled);
-    }
-}
+mod tests;

@@ -216,7 +216,7 @@ pub struct SessionKey {
 /// A user's live sessions as they were at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionSet {
-    /// Changes whenever a session of the user is opened or ended, or all are ended though there is none.
+    /// Changes whenever a session of the user is opened or ended, or all (but one) are ended though there is none.
     pub version: u64,
     /// Those neither ended nor expired, oldest first.
     pub live: Vec<Session>,
@@ -260,7 +260,8 @@ pub enum Which {
 /// An adapter promises:
 /// 1. `open` is one atomic step: it opens and ends only if the set's version is still the one given, so two logins
 ///    that saw the same set never both open. A version never comes back, not even once all sessions are forgotten.
-/// 2. `end` acts on the next `find` in every process. Ending all changes the version even if none is live.
+/// 2. `end` acts on the next `find` in every process. Ending all, or all but one, changes the version even if none is
+///    live.
 /// 3. `save` succeeds only on the revision that the session carries, stores it with [`Revision::next`], and never
 ///    revives an ended session. It doesn't change the version of the set.
 /// 4. An ended or expired session is found, with its reason, until [`Session::REMEMBERED`] after it.

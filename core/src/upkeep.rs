@@ -101,10 +101,9 @@ impl Engine {
     }
 
     pub(crate) async fn deliver_due(&self) -> Result<usize, Fault> {
-        let now = self.now();
         let mut done = 0;
-        for delivery in self.directory().due_deliveries(now, BATCH).await? {
-            let claimed = delivery.claimed(now);
+        for delivery in self.directory().due_deliveries(self.now(), BATCH).await? {
+            let claimed = delivery.claimed(self.now());
             match self.directory().commit(&[Change::Delivery(Write::Update(claimed.clone()))]).await {
                 Ok(()) => {
                     let revision = claimed.revision.next();

@@ -87,7 +87,7 @@ impl SessionStore for SqliteStore {
     async fn end(&self, user: UserId, which: Which, reason: EndReason, now: Timestamp) -> Result<Vec<Session>, Fault> {
         self.write("ending sessions of user", user, move |c| {
             let ended = end(c, user, |id| which.includes(id), reason, now)?;
-            if !ended.is_empty() || which == Which::All {
+            if !ended.is_empty() || !matches!(which, Which::One(_)) {
                 c.prepare_cached(FIRST_VERSION)?.execute([user.as_bytes()])?;
                 c.prepare_cached(NEXT_VERSION)?.execute([user.as_bytes()])?;
             }

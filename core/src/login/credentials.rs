@@ -1,18 +1,16 @@
 //! The first step of a login: an identifier and a password, charged before they are looked at.
 
-use crate::audit::AuditName;
 use crate::client::Client;
 use crate::email::Email;
 use crate::engine::{Engine, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::{GuessRefusal, Guesser};
 use crate::hashing::{HashingError, Party};
-use crate::lockout::{LockoutSubject, Verdict};
-use crate::login::{IdentifierKind, LoginPolicy, LoginProgress, LoginRefusal, LoginStep};
+use crate::lockout::LockoutSubject;
+use crate::login::{IdentifierKind, LoginPolicy, LoginRefusal};
 use crate::password::{Password, PasswordHash, Verification};
 use crate::random::draw;
 use crate::registration::PendingRegistration;
-use crate::session::SessionMode;
 use crate::store::{Change, CommitError, UserKey, Write};
 use crate::user::{User, UserStatus};
 use crate::username::Username;
@@ -30,14 +28,14 @@ pub struct LoginRequest {
 
 /// What an identifier names. One that can't be read, or isn't allowed by policy, names nothing.
 #[derive(Debug, Clone, PartialEq)]
-enum Named {
+pub(super) enum Named {
     Email(Email),
     Username(Username),
     Nothing,
 }
 
 impl Named {
-    fn read(identifier: &str, policy: &LoginPolicy) -> Self {
+    pub(super) fn read(identifier: &str, policy: &LoginPolicy) -> Self {
         let allowed = |kind| policy.identifiers.contains(&kind);
         let identifier = identifier.trim();
         let read = match identifier.contains('@') {
@@ -52,7 +50,7 @@ impl Named {
 /// What the password turned out to be.
 #[derive(Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "one is made a login, and moved once")]
-enum Credentials {
+pub(super) enum Credentials {
     Right(User),
     Disabled,
     Unverified,
@@ -73,69 +71,17 @@ fn judge(user: Option<User>, verified: Verification, chose_pending: bool) -> Cre
 }
 
 impl Engine {
-    /// Logs in with an e-mail address or username and a password.
-    ///
-    /// The guess is charged to the account's counter before its hash is computed, and an identifier without account
-    /// costs the same evaluation.
-    ///
-    /// # Errors
-    /// [`LoginRefusal::InvalidCredentials`], [`LockedOut`](LoginRefusal::LockedOut),
-    /// [`EmailUnverified`](LoginRefusal::EmailUnverified), [`AccountDisabled`](LoginRefusal::AccountDisabled),
-    /// [`SessionLimit`](LoginRefusal::SessionLimit), [`ModeDisabled`](LoginRefusal::ModeDisabled) or
-    /// [`Busy`](LoginRefusal::Busy).
-    pub async fn login(&self, request: LoginRequest) -> Result<LoginStep, Failure<LoginRefusal>> {
-        let policy = self.policy();
-        if !policy.login.modes.contains(&SessionMode::Session) {
-            return Err(Failure::Refused(LoginRefusal::ModeDisabled));
-        }
-        let named = Named::read(&request.identifier, &policy.login);
-        let who = self.guesser(&named, &request.identifier).await?;
-        let guess = self.charge(&who, &request.client).await.map_err(|f| f.map(LoginRefusal::from))?;
-        let credentials = match self.evaluate(&named, &who, &request).await {
-            Ok(credentials) => credentials,
-            Err(failure) => {
-                self.settle(guess, Verdict::Withdrawn).await?;
-                return Err(failure);
-            }
-        };
-        let (refusal, verdict) = match credentials {
-            Credentials::Right(user) => {
-                let progress = LoginProgress {
-                    user: user.id,
-                    mode: SessionMode::Session,
-                    client: request.client.clone(),
-                    password_at: self.now(),
-                    awaits: None,
-                };
-                self.rehash(user, &request).await;
-                return self.advance(progress, None, Some(guess)).await;
-            }
-            Credentials::Disabled => (LoginRefusal::AccountDisabled, Verdict::Withdrawn),
-            // Counted, or whoever signs up a taken address could test its true password for nothing.
-            Credentials::Unverified => (LoginRefusal::EmailUnverified, Verdict::Failed),
-            Credentials::Wrong => (LoginRefusal::InvalidCredentials, Verdict::Failed),
-        };
-        let settled = self.settle(guess, verdict).await?;
-        let event = who.sign(self.event(AuditName::LoginFailed, &request.client)?).refused_by(refusal.code());
-        let mut events = vec![event.with("failures_before", settled.failures_before)];
-        if let Some(until) = settled.restricted_until {
-            let event = who.sign(self.event(AuditName::LoginRestricted, &request.client)?);
-            events.push(event.refused_by("lockout.max_failures").with("until", until.to_string()));
-        }
-        self.record(events).await?;
-        Err(Failure::Refused(refusal))
-    }
-
     /// Whose counter a guess is charged to: the account's, however it was named, else the identifier's own.
-    async fn guesser(&self, named: &Named, typed: &str) -> Result<Guesser, Fault> {
+    pub(super) async fn guesser(&self, named: &Named, typed: &str) -> Result<Guesser, Fault> {
         if let Some(user) = self.account(named).await? {
             return Ok(Guesser::at_account(user.id));
         }
         let fingerprint = |normal: &str| self.keys().fingerprint("identifier", &[normal.as_bytes()]);
         let (digest, shown) = match named {
-            Named::Email(email) => (fingerprint(email.key()), email.key().to_owned()),
+            // People type passwords into the wrong field: only what can't be one is kept readable.
+            Named::Email(email) if email.domain().contains('.') => (fingerprint(email.key()), email.key().to_owned()),
+            Named::Email(email) => (fingerprint(email.key()), String::from(fingerprint(email.key()))),
             Named::Username(name) => (fingerprint(name.key()), String::from(fingerprint(name.key()))),
-            // People type passwords into the wrong field: what names nothing is never kept readable.
             Named::Nothing => (fingerprint(typed), String::from(fingerprint(typed))),
         };
         Ok(Guesser { subject: LockoutSubject::Unknown(digest), user: None, named: Some(shown) })
@@ -154,7 +100,7 @@ impl Engine {
     }
 
     /// Loads what the judgement needs and evaluates exactly one hash, whoever was named.
-    async fn evaluate(
+    pub(super) async fn evaluate(
         &self,
         named: &Named,
         who: &Guesser,
@@ -179,11 +125,21 @@ impl Engine {
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<Verification, Failure<GuessRefusal>> {
-        let dummy = PasswordHash::dummy(self.policy().password.bcrypt_cost);
-        let verified = self.evaluate_one(party, password.clone(), hash.unwrap_or_else(|| dummy.clone())).await?;
-        if verified == Verification::Broken {
-            tracing::error!("a stored password hash can't be read; its login is refused");
-            return self.evaluate_one(party, password, dummy).await;
+        let cost = self.policy().password.bcrypt_cost;
+        let hash = hash.unwrap_or_else(|| PasswordHash::dummy(cost));
+        let verified = self.evaluate_one(party, password.clone(), hash.clone()).await?;
+        match verified {
+            Verification::Right => {}
+            Verification::Wrong => {
+                // A cheaper hash would tell by its time that there is an account: 2^n + 2^n + 2^(n+1) + … = 2^cost.
+                for lower in hash.cost().unwrap_or(cost)..cost {
+                    let _: Result<_, _> = self.evaluate_one(party, password.clone(), PasswordHash::dummy(lower)).await;
+                }
+            }
+            Verification::Broken => {
+                tracing::error!("a stored password hash can't be read; its login is refused");
+                return self.evaluate_one(party, password, PasswordHash::dummy(cost)).await;
+            }
         }
         Ok(verified)
     }
@@ -201,7 +157,7 @@ impl Engine {
     }
 
     /// Replaces a hash of lower cost. A change like any other, and not worth a refusal: on any trouble it is dropped.
-    async fn rehash(&self, user: User, request: &LoginRequest) {
+    pub(super) async fn rehash(&self, user: User, request: &LoginRequest) {
         let policy = self.policy();
         if !user.password.as_ref().is_some_and(|hash| hash.is_outdated(&policy.password)) {
             return;
@@ -210,7 +166,11 @@ impl Engine {
         let replaced = async {
             let salt = draw(self.random())?;
             let hashed = self.hashing().hash(&party, request.password.clone(), policy.password.bcrypt_cost, salt).await;
-            let Ok(hash) = hashed else { return Ok(()) };
+            let hash = match hashed {
+                Ok(hash) => hash,
+                Err(HashingError::Busy { .. }) => return Ok(()),
+                Err(HashingError::Fault(fault)) => return Err(fault),
+            };
             let change = Change::User(Write::Update(User { password: Some(hash), ..user.clone() }));
             match self.directory().commit(&[change]).await {
                 Ok(()) | Err(CommitError::Stale) => Ok(()),

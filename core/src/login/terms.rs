@@ -6,7 +6,7 @@ use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::login::{Awaited, LoginProgress, LoginRefusal, LoginStep};
 use crate::policy::Policy;
-use crate::sign_up::{AcceptedVersions, DocumentPolicy};
+use crate::sign_up::{AcceptedVersions, DocumentPolicy, SignUpPolicy};
 use crate::store::{Change, CommitError, UserKey, Write};
 use crate::token::TicketToken;
 use crate::user::{Acceptance, User, UserId};
@@ -47,11 +47,12 @@ impl Engine {
         if progress.awaits != Some(Awaited::Terms) {
             return Err(Failure::Refused(LoginRefusal::TicketInvalid));
         }
-        if !accepted.are_current(&self.policy().sign_up) {
+        let policy = self.policy();
+        if !accepted.are_current(&policy.sign_up) {
             return Err(Failure::Refused(LoginRefusal::TermsNotAccepted));
         }
         self.take(ticket).await?;
-        self.store_acceptances(progress.user, accepted, client).await?;
+        self.store_acceptances(progress.user, accepted, &policy.sign_up, client).await?;
         self.advance(progress, None, None).await
     }
 
@@ -59,12 +60,12 @@ impl Engine {
         &self,
         user: UserId,
         accepted: &AcceptedVersions,
+        asked: &SignUpPolicy,
         client: &Client,
     ) -> Result<(), Failure<LoginRefusal>> {
         for _ in 0..DECISIONS {
             let found = self.directory().user(UserKey::Id(user)).await?;
             let found = found.ok_or(Failure::Refused(LoginRefusal::InvalidCredentials))?;
-            let asked = &self.policy().sign_up;
             let acceptances = accepted.at(self.now(), found.acceptances.clone(), asked);
             let event = self.event(AuditName::TermsAccepted, client)?.of_user(user);
             let event =

@@ -11,7 +11,7 @@ use crate::password::{Password, Verification};
 use crate::session::{EndReason, Session, SessionId, SessionRefusal};
 use crate::store::{Change, SessionKey, UserKey, Which};
 use crate::token::SessionToken;
-use crate::user::User;
+use crate::user::{User, UserStatus};
 
 type Checked = Result<Session, Failure<SessionRefusal>>;
 
@@ -71,10 +71,11 @@ impl Engine {
     /// The account of a live session.
     ///
     /// # Errors
-    /// [`SessionRefusal::Ended`] if the account is gone meanwhile.
+    /// [`SessionRefusal::Ended`] if the account is gone or disabled meanwhile.
     pub async fn user_of(&self, session: &Session) -> Result<User, Failure<SessionRefusal>> {
         let user = self.directory().user(UserKey::Id(session.user)).await?;
-        user.ok_or(Failure::Refused(SessionRefusal::Ended))
+        // A disabled account's sessions are ended; until that is done they aren't its user's any more.
+        user.filter(|user| user.status == UserStatus::Active).ok_or(Failure::Refused(SessionRefusal::Ended))
     }
 
     /// Starts the session's timer again.
@@ -117,8 +118,7 @@ impl Engine {
         let session = self.standing(token).await.map_err(|f| f.map(ProofRefusal::Session))?;
         let who = Guesser::at_account(session.user);
         let guess = self.charge(&who, client).await.map_err(|f| f.map(ProofRefusal::Guess))?;
-        let user = self.directory().user(UserKey::Id(session.user)).await?;
-        let verified = self.verify(&who.party(client), password, user.and_then(|user| user.password)).await;
+        let verified = self.verify_own(&session, &who, password, client).await;
         let event = self.event(AuditName::SessionProved, client)?.of_user(session.user);
         match verified {
             Ok(Verification::Right) => {
@@ -138,6 +138,17 @@ impl Engine {
                 Err(failure.map(ProofRefusal::Guess))
             }
         }
+    }
+
+    async fn verify_own(
+        &self,
+        session: &Session,
+        who: &Guesser,
+        password: Password,
+        client: &Client,
+    ) -> Result<Verification, Failure<GuessRefusal>> {
+        let user = self.directory().user(UserKey::Id(session.user)).await?;
+        self.verify(&who.party(client), password, user.and_then(|user| user.password)).await
     }
 
     /// The caller's own live sessions, oldest first.

@@ -304,6 +304,7 @@ fn fa4_what_names_no_account_is_kept_only_if_it_is_an_address() {
     let world = World::new(|_| {});
     world.fail("nobody@example.org", 1);
     world.fail("hunter2 typed in the wrong field", 1);
+    world.fail("hunter2@ssw0rd", 1);
     let events = block_on(world.engine.audit(&Default::default(), 200)).unwrap();
     let subjects: Vec<_> = events.iter().filter_map(|(_, event)| event.subject.clone()).collect();
     assert_eq!(subjects.first().map(String::as_str), Some("nobody@example.org"));
@@ -331,4 +332,42 @@ fn f17_another_seal_key_is_refused_at_the_start() {
         .seal_keys(doorwarden_core::seal::SealKeys::new(&[8; 32], &[]));
     let error = block_on(builder.start()).unwrap_err().to_string();
     assert!(error.contains("seal key"), "{error}");
+}
+
+#[test]
+fn ex1_a_cheaper_hash_is_padded_so_that_its_time_tells_nothing() {
+    let world = World::new(|_| {});
+    world.add("ada@example.org", None);
+    let mut policy = policy();
+    policy.password.bcrypt_cost = 6;
+    block_on(world.engine.set_policy(policy)).unwrap();
+    let spent = |identifier: &str| {
+        let before = world.engine.hash_evaluations();
+        assert_eq!(world.code(identifier, WRONG), "invalid_credentials");
+        world.engine.hash_evaluations() - before
+    };
+    assert_eq!(spent("nobody@example.org"), 1, "2^6");
+    assert_eq!(spent("ada@example.org"), 3, "2^4 + 2^4 + 2^5");
+}
+
+#[test]
+fn a_crowd_before_one_account_takes_turns_and_everybody_is_answered() {
+    let world = World::new(|policy| policy.lockout.max_failures = 1);
+    world.add("ada@example.org", None);
+    world.fail("ada@example.org", 2);
+    for _ in 0..40 {
+        assert_eq!(world.code("ada@example.org", PASSWORD), "locked_out");
+    }
+}
+
+#[test]
+fn a_restriction_that_begins_by_proving_is_on_the_trail() {
+    let world = World::new(|_| {});
+    world.add("ada@example.org", None);
+    let session = world.log_in("ada@example.org");
+    for _ in 0..11 {
+        let wrong = doorwarden_core::password::Password::new(WRONG.to_owned());
+        assert!(block_on(world.engine.prove(&session.token, wrong, &Client::default())).is_err());
+    }
+    assert!(world.trail().contains(&"login.restricted refusal lockout.max_failures".to_owned()));
 }

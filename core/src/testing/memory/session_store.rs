@@ -97,7 +97,7 @@ impl SessionStore for MemoryStore {
             Which::All => true,
         };
         let ended = partition.end(chosen, Ended { reason, at: now });
-        if which == Which::All || !ended.is_empty() {
+        if !ended.is_empty() || !matches!(which, Which::One(_)) {
             partition.version += 1;
         }
         Ok(ended)

@@ -1,0 +1,113 @@
+//! What a login answers: the step that it stands at, or why it is refused.
+
+use std::time::Duration;
+
+use crate::guess::GuessRefusal;
+use crate::session::Session;
+use crate::sign_up::DocumentPolicy;
+use crate::time::seconds_to_wait;
+use crate::token::{SessionToken, TicketToken};
+use crate::user::User;
+
+/// Where a login stands after a step.
+#[derive(Debug)]
+#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "one is made a login, and moved once")]
+pub enum LoginStep {
+    /// It is complete.
+    LoggedIn(LoggedIn),
+    /// The documents in force must be accepted first: [`Engine::accept_terms`].
+    TermsRequired {
+        /// Proves how far the login has come.
+        ticket: TicketToken,
+        /// The terms of service in force.
+        terms: DocumentPolicy,
+        /// The privacy policy in force.
+        privacy: DocumentPolicy,
+    },
+    /// The account is logged in elsewhere: [`Engine::take_over`] ends those sessions or leaves them.
+    SessionConflict {
+        /// Proves how far the login has come.
+        ticket: TicketToken,
+        /// The live sessions, oldest first.
+        sessions: Vec<Session>,
+    },
+    /// The user cancelled; nothing was changed.
+    Cancelled,
+}
+
+/// A complete login.
+#[derive(Debug)]
+pub struct LoggedIn {
+    /// Who.
+    pub user: User,
+    /// The session that was opened.
+    pub session: Session,
+    /// Its token; it is nowhere else.
+    pub token: SessionToken,
+}
+
+/// Why a login, or a step of it, is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginRefusal {
+    /// Unknown user, wrong password, disabled or unverified with a wrong password: one answer, in the same time.
+    #[error("the identifier or the password is wrong")]
+    InvalidCredentials,
+    /// Too many failures; even the right password isn't looked at.
+    #[error("too many failed logins: try again in {} s", seconds_to_wait(*.retry_after))]
+    LockedOut {
+        /// Until the restriction ends.
+        retry_after: Duration,
+    },
+    /// The password is right, but the address isn't proved yet: open the link in the mail.
+    #[error("the e-mail address isn't verified yet: open the link in the mail")]
+    EmailUnverified,
+    /// The password is right, but an administrator switched the account off.
+    #[error("the account is disabled: contact your administrator")]
+    AccountDisabled,
+    /// Too many logins at once; says nothing about the account.
+    #[error("too many logins at once: try again in {} s", seconds_to_wait(*.retry_after))]
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The ticket is unknown, used, expired, or for another step: start the login again.
+    #[error("the login took too long or was continued elsewhere: start again")]
+    TicketInvalid,
+    /// The documents must be accepted in the version in force.
+    #[error("the terms and the privacy policy must be accepted in their current version")]
+    TermsNotAccepted,
+    /// The account is logged in elsewhere as often as it may be.
+    #[error("the account has reached its number of sessions: log out elsewhere first")]
+    SessionLimit,
+    /// This way to log in isn't offered.
+    #[error("this connection mode isn't offered")]
+    ModeDisabled,
+}
+
+impl LoginRefusal {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::LockedOut { .. } => "locked_out",
+            Self::EmailUnverified => "email_unverified",
+            Self::AccountDisabled => "account_disabled",
+            Self::Busy { .. } => "busy",
+            Self::TicketInvalid => "ticket_invalid",
+            Self::TermsNotAccepted => "terms_not_accepted",
+            Self::SessionLimit => "session_limit",
+            Self::ModeDisabled => "mode_disabled",
+        }
+    }
+}
+
+impl From<GuessRefusal> for LoginRefusal {
+    fn from(refusal: GuessRefusal) -> Self {
+        match refusal {
+            GuessRefusal::LockedOut { retry_after } => Self::LockedOut { retry_after },
+            GuessRefusal::Busy { retry_after } => Self::Busy { retry_after },
+        }
+    }
+}
