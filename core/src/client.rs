@@ -25,10 +25,15 @@ impl Client {
 
     /// What counts as one client in a limit by address: an IPv4 address, or the /64 of an IPv6 address.
     pub fn network(&self) -> Option<IpAddr> {
-        self.address.map(|address| match address.to_canonical() {
-            IpAddr::V4(v4) => IpAddr::V4(v4),
-            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        })
+        self.address.map(network_of)
+    }
+}
+
+/// What counts as one client: an IPv4 address, also if mapped into IPv6, or an IPv6 /64.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
     }
 }
 

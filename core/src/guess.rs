@@ -9,8 +9,9 @@ use crate::audit::{AuditEvent, AuditName};
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Failure, Fault};
-use crate::hashing::Party;
+use crate::hashing::{HashingError, Party};
 use crate::lockout::{Charge, GuessId, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::password::{Password, PasswordHash, Verification};
 use crate::random::draw;
 use crate::time::seconds_to_wait;
 use crate::token::Digest;
@@ -238,5 +239,43 @@ impl Engine {
         let subject = LockoutSubject::Account(user);
         self.lockouts().settle(&subject, nobody, Verdict::Completed, &rule, self.now()).await?;
         Ok(())
+    }
+
+    /// One evaluation: of the account's hash, else of one that nothing matches.
+    pub(crate) async fn verify(
+        &self,
+        party: &Party,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<Verification, Failure<GuessRefusal>> {
+        let cost = self.policy().password.bcrypt_cost;
+        let hash = hash.unwrap_or_else(|| PasswordHash::dummy(cost));
+        let verified = self.evaluate_one(party, password.clone(), hash.clone()).await?;
+        match verified {
+            Verification::Right => {}
+            Verification::Wrong => {
+                // A cheaper hash would tell by its time that there is an account: 2^n + 2^n + 2^(n+1) + … = 2^cost.
+                for lower in hash.cost().unwrap_or(cost)..cost {
+                    let _: Result<_, _> = self.evaluate_one(party, password.clone(), PasswordHash::dummy(lower)).await;
+                }
+            }
+            Verification::Broken => {
+                tracing::error!("a stored password hash can't be read; its login is refused");
+                return self.evaluate_one(party, password, PasswordHash::dummy(cost)).await;
+            }
+        }
+        Ok(verified)
+    }
+
+    async fn evaluate_one(
+        &self,
+        party: &Party,
+        password: Password,
+        hash: PasswordHash,
+    ) -> Result<Verification, Failure<GuessRefusal>> {
+        self.hashing().verify(party, password, hash).await.map_err(|error| match error {
+            HashingError::Busy { retry_after } => Failure::Refused(GuessRefusal::Busy { retry_after }),
+            HashingError::Fault(fault) => Failure::Fault(fault),
+        })
     }
 }

@@ -62,9 +62,9 @@ impl HashingPolicy {
 /// On whose behalf something is hashed, so that nobody fills the queue alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Party {
-    /// The account or identifier, as a keyed fingerprint.
+    /// The account or identifier, as a digest.
     pub account: Option<[u8; 32]>,
-    /// The client's address; an IPv6 client is its /64.
+    /// The client's [`network`](crate::client::Client::network).
     pub address: Option<IpAddr>,
 }
 

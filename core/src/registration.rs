@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::email::Email;
+use crate::engine::Engine;
+use crate::error::Fault;
 pub use crate::id::RegistrationId;
 use crate::password::{Password, PasswordHash};
 use crate::seal::{SealKeys, Sealed};
@@ -20,7 +22,7 @@ use crate::username::Username;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PendingRegistration {
-    /// Becomes known only to the engine.
+    /// Names the registration on the trail; no secret.
     pub id: RegistrationId,
     /// The address to prove.
     pub email: Email,
@@ -93,6 +95,18 @@ impl PendingRegistration {
             locale: self.locale,
             ..User::new(id, self.email, self.role, now)
         }
+    }
+}
+
+impl Engine {
+    /// The pending registrations of an address that are alive, newest first, and the ids of those that aren't.
+    pub(crate) async fn alive_registrations(
+        &self,
+        email: &Email,
+    ) -> Result<(Vec<PendingRegistration>, Vec<RegistrationId>), Fault> {
+        const READ: usize = PendingRegistration::ALIVE_PER_ADDRESS * 8;
+        let newest_first = self.directory().registrations_of(email.key(), READ).await?;
+        Ok(PendingRegistration::alive(newest_first, self.now()))
     }
 }
 

@@ -50,7 +50,8 @@ use self::form::Applicant;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SignUpOutcome {
-    /// A mail was sent: its link makes the account.
+    /// The owner of the address was written to, unless that happened too often this hour: the link in the mail makes
+    /// the account.
     VerifyEmail,
     /// The account is there.
     SignedUp(Box<User>),
@@ -75,7 +76,7 @@ pub enum SignUpRefusal {
     /// The name, or one that looks like it, belongs to somebody.
     #[error("the username is taken: choose another")]
     UsernameTaken,
-    /// The address has an account; only told where no mail can.
+    /// The address has an account; only told where sign-ups aren't verified by mail.
     #[error("the e-mail address has an account already: log in")]
     EmailTaken,
     /// The password breaks these rules.

@@ -112,7 +112,7 @@ macro_rules! tokens {
 tokens! {
     /// Proves a session, as a cookie or bearer token.
     SessionToken = "dws_",
-    /// Proves how far a login has come; works once.
+    /// Proves how far a login has come, or that a process's console was read; works once.
     TicketToken = "dwt_",
     /// Proves that a mail was received; works once.
     LinkToken = "dwl_",

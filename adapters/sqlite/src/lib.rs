@@ -43,7 +43,6 @@
 //! # What is left to the host
 //!
 //! * Backups: `sqlite3 FILE ".backup COPY"` or `VACUUM INTO`; a copied file without its `-wal` misses the last commits.
-//! * Calling the `sweep` of each port now and then.
 //! * Saying so in the log at start where [`Synchronous::DangerNormal`] was chosen.
 //!
 //! A read runs on the calling thread: microseconds, but a search among users looks at each of them. No async runtime is

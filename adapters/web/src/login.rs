@@ -156,7 +156,7 @@ pub(crate) enum StepBody {
     },
     /// The documents must be accepted: `/login/terms`.
     TermsRequired {
-        /// For the next step; works once, for five minutes.
+        /// For the next step; works once, for as long as `login.ticket` says.
         ticket: String,
         /// The terms of service; null: not asked.
         terms: Option<DocumentBody>,
@@ -165,7 +165,7 @@ pub(crate) enum StepBody {
     },
     /// The account is logged in elsewhere: `/login/takeover`.
     SessionConflict {
-        /// For the next step; works once, for five minutes.
+        /// For the next step; works once, for as long as `login.ticket` says.
         ticket: String,
         /// The live sessions, oldest first.
         sessions: Vec<ListedSession>,

@@ -1,7 +1,6 @@
 //! From a configuration to a running engine.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use doorwarden_core::engine::{Engine, EngineBuilder, StartError};
 use doorwarden_core::error::Fault;
@@ -89,25 +88,47 @@ impl Configuration {
     }
 
     fn with_store(&self, builder: EngineBuilder) -> Result<EngineBuilder, OpenError> {
-        let missing =
-            |feature| OpenError::NotBuiltIn { key: "store.directory", seen: self.store.directory.clone(), feature };
         match self.directory() {
-            #[cfg(feature = "sqlite")]
-            Some(DirectoryPlace::Sqlite(file)) => {
-                let config = doorwarden_sqlite::SqliteConfig::new(file);
-                Ok(builder.store(Arc::new(doorwarden_sqlite::SqliteStore::open(&config)?)))
-            }
-            #[cfg(not(feature = "sqlite"))]
-            Some(DirectoryPlace::Sqlite(_)) => Err(missing("sqlite")),
-            #[cfg(feature = "memory")]
-            Some(DirectoryPlace::Memory) => {
-                Ok(builder.store(Arc::new(doorwarden_core::testing::MemoryStore::default())))
-            }
-            #[cfg(not(feature = "memory"))]
-            Some(DirectoryPlace::Memory) => Err(missing("memory")),
-            None => Err(missing("postgres")),
+            Some(DirectoryPlace::Sqlite(file)) => with_sqlite(builder, file, &self.store.directory),
+            Some(DirectoryPlace::Memory) => with_memory(builder, &self.store.directory),
+            None => Err(not_built_in("store.directory", &self.store.directory, "postgres")),
         }
     }
+}
+
+fn not_built_in(key: &'static str, seen: &str, feature: &'static str) -> OpenError {
+    OpenError::NotBuiltIn { key, seen: seen.to_owned(), feature }
+}
+
+#[cfg(feature = "sqlite")]
+fn with_sqlite(builder: EngineBuilder, file: PathBuf, _seen: &str) -> Result<EngineBuilder, OpenError> {
+    let store = doorwarden_sqlite::SqliteStore::open(&doorwarden_sqlite::SqliteConfig::new(file))?;
+    Ok(builder.store(std::sync::Arc::new(store)))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn with_sqlite(_builder: EngineBuilder, _file: PathBuf, seen: &str) -> Result<EngineBuilder, OpenError> {
+    Err(not_built_in("store.directory", seen, "sqlite"))
+}
+
+#[cfg(feature = "memory")]
+fn with_memory(builder: EngineBuilder, _seen: &str) -> Result<EngineBuilder, OpenError> {
+    Ok(builder.store(std::sync::Arc::new(doorwarden_core::testing::MemoryStore::default())))
+}
+
+#[cfg(not(feature = "memory"))]
+fn with_memory(_builder: EngineBuilder, seen: &str) -> Result<EngineBuilder, OpenError> {
+    Err(not_built_in("store.directory", seen, "memory"))
+}
+
+#[cfg(feature = "mail")]
+fn with_mail_folder(builder: EngineBuilder, folder: PathBuf, _seen: &str) -> Result<EngineBuilder, OpenError> {
+    Ok(builder.mailer(std::sync::Arc::new(doorwarden_mail::MailFolder::open(folder)?)))
+}
+
+#[cfg(not(feature = "mail"))]
+fn with_mail_folder(_builder: EngineBuilder, _folder: PathBuf, seen: &str) -> Result<EngineBuilder, OpenError> {
+    Err(not_built_in("mail.transport", seen, "mail"))
 }
 
 /// Makes a folder that nobody else can look into; the working directory is there already.
@@ -121,25 +142,8 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-#[cfg(feature = "mail")]
-fn with_mail_folder(
-    builder: EngineBuilder,
-    folder: std::path::PathBuf,
-    _transport: &str,
-) -> Result<EngineBuilder, OpenError> {
-    Ok(builder.mailer(Arc::new(doorwarden_mail::MailFolder::open(folder)?)))
-}
-
-#[cfg(not(feature = "mail"))]
-fn with_mail_folder(
-    _builder: EngineBuilder,
-    _folder: std::path::PathBuf,
-    transport: &str,
-) -> Result<EngineBuilder, OpenError> {
-    Err(OpenError::NotBuiltIn { key: "mail.transport", seen: transport.to_owned(), feature: "mail" })
-}
-
 #[cfg(test)]
+#[cfg(all(feature = "sqlite", feature = "mail"))]
 mod tests {
     use super::*;
     use futures_executor::block_on;

@@ -1,12 +1,12 @@
 //! The queue before the hashing threads: who gets a place, who waits outside, who is sent away.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_channel::oneshot;
 
 use super::{HashingError, HashingPolicy, Party};
+use crate::client::network_of;
 use crate::error::Fault;
 use crate::time::Timestamp;
 
@@ -122,7 +122,7 @@ impl Queue {
 
 impl Party {
     fn shares_with(&self, other: &Self) -> Overlap {
-        let network = |party: &Self| party.address.map(network);
+        let network = |party: &Self| party.address.map(network_of);
         Overlap {
             account: self.account.is_some() && self.account == other.account,
             address: self.address.is_some() && network(self) == network(other),
@@ -134,14 +134,6 @@ impl Party {
 struct Overlap {
     account: bool,
     address: bool,
-}
-
-/// What counts as one client: an IPv4 address, also if mapped into IPv6, or an IPv6 /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),
-    }
 }
 
 /// Something to evaluate, whatever its answer's type.

@@ -4,13 +4,12 @@ use crate::client::Client;
 use crate::email::Email;
 use crate::engine::{Engine, unexpected};
 use crate::error::{Failure, Fault};
-use crate::guess::{GuessRefusal, Guesser};
-use crate::hashing::{HashingError, Party};
+use crate::guess::Guesser;
+use crate::hashing::HashingError;
 use crate::lockout::LockoutSubject;
 use crate::login::{IdentifierKind, LoginPolicy, LoginRefusal};
-use crate::password::{Password, PasswordHash, Verification};
+use crate::password::{Password, Verification};
 use crate::random::draw;
-use crate::registration::PendingRegistration;
 use crate::store::{Change, CommitError, UserKey, Write};
 use crate::user::{User, UserStatus};
 use crate::username::Username;
@@ -118,44 +117,6 @@ impl Engine {
         Ok(judge(user, verified, chose))
     }
 
-    /// One evaluation: of the account's hash, else of one that nothing matches.
-    pub(crate) async fn verify(
-        &self,
-        party: &Party,
-        password: Password,
-        hash: Option<PasswordHash>,
-    ) -> Result<Verification, Failure<GuessRefusal>> {
-        let cost = self.policy().password.bcrypt_cost;
-        let hash = hash.unwrap_or_else(|| PasswordHash::dummy(cost));
-        let verified = self.evaluate_one(party, password.clone(), hash.clone()).await?;
-        match verified {
-            Verification::Right => {}
-            Verification::Wrong => {
-                // A cheaper hash would tell by its time that there is an account: 2^n + 2^n + 2^(n+1) + … = 2^cost.
-                for lower in hash.cost().unwrap_or(cost)..cost {
-                    let _: Result<_, _> = self.evaluate_one(party, password.clone(), PasswordHash::dummy(lower)).await;
-                }
-            }
-            Verification::Broken => {
-                tracing::error!("a stored password hash can't be read; its login is refused");
-                return self.evaluate_one(party, password, PasswordHash::dummy(cost)).await;
-            }
-        }
-        Ok(verified)
-    }
-
-    async fn evaluate_one(
-        &self,
-        party: &Party,
-        password: Password,
-        hash: PasswordHash,
-    ) -> Result<Verification, Failure<GuessRefusal>> {
-        self.hashing().verify(party, password, hash).await.map_err(|error| match error {
-            HashingError::Busy { retry_after } => Failure::Refused(GuessRefusal::Busy { retry_after }),
-            HashingError::Fault(fault) => Failure::Fault(fault),
-        })
-    }
-
     /// Replaces a hash of lower cost. A change like any other, and not worth a refusal: on any trouble it is dropped.
     pub(super) async fn rehash(&self, user: User, request: &LoginRequest) {
         let policy = self.policy();
@@ -180,15 +141,5 @@ impl Engine {
         if let Err(fault) = replaced.await {
             tracing::warn!(user = %user.id, %fault, "a password hash was not replaced");
         }
-    }
-
-    /// The pending registrations of an address that are alive, newest first, and the ids of those that aren't.
-    pub(crate) async fn alive_registrations(
-        &self,
-        email: &Email,
-    ) -> Result<(Vec<PendingRegistration>, Vec<crate::registration::RegistrationId>), Fault> {
-        const READ: usize = PendingRegistration::ALIVE_PER_ADDRESS * 8;
-        let newest_first = self.directory().registrations_of(email.key(), READ).await?;
-        Ok(PendingRegistration::alive(newest_first, self.now()))
     }
 }
