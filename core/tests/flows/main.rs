@@ -9,6 +9,7 @@
 mod faults;
 mod figures;
 mod first_administrator;
+mod keys;
 mod login;
 mod races;
 mod sessions;
