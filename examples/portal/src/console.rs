@@ -56,6 +56,8 @@ pub(crate) fn router(engine: Engine, configuration: &Configuration, mail_folder:
         .with_state(console.clone());
     doorwarden::web::router(engine, configuration.web_settings(LOGO))
         .merge(pages)
+        .fallback(async || nothing_here())
+        .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, page_headers("no-store")))
         .layer(from_fn_with_state(console, own_origin))
 }
 
@@ -75,7 +77,7 @@ async fn own_origin(State(console): State<Console>, request: Request, next: Next
 
 /// Every page is the same shell; its script looks at the path.
 async fn page(State(console): State<Console>) -> Response {
-    let Some(file) = Ui::get(PAGE) else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(file) = Ui::get(PAGE) else { return nothing_here() };
     let shell = String::from_utf8_lossy(&file.data).replace(
         "name=\"api-prefix\" content=\"/auth\"",
         &format!("name=\"api-prefix\" content=\"{}\"", console.prefix),
@@ -89,14 +91,14 @@ async fn portal(State(console): State<Console>) -> Response {
 }
 
 async fn logo(State(console): State<Console>) -> Response {
-    let Some(file) = console.logo else { return StatusCode::NOT_FOUND.into_response() };
+    let Some(file) = console.logo else { return nothing_here() };
     match tokio::fs::read(&file).await {
         Ok(bytes) => {
             ([(CONTENT_TYPE, content_type(&file.to_string_lossy()))], page_headers("no-cache"), bytes).into_response()
         }
         Err(error) => {
             tracing::error!(file = %file.display(), %error, "the logo can't be read");
-            StatusCode::NOT_FOUND.into_response()
+            nothing_here()
         }
     }
 }
@@ -104,8 +106,12 @@ async fn logo(State(console): State<Console>) -> Response {
 async fn asset(Path(path): Path<String>, request: HeaderMap) -> Response {
     match Ui::get(&path).filter(|_| path != PAGE) {
         Some(file) => send(&path, file, &request),
-        None => (StatusCode::NOT_FOUND, page_headers("no-store")).into_response(),
+        None => nothing_here(),
     }
+}
+
+fn nothing_here() -> Response {
+    (StatusCode::NOT_FOUND, page_headers("no-store")).into_response()
 }
 
 fn send(path: &str, file: EmbeddedFile, request: &HeaderMap) -> Response {

@@ -1,0 +1,26 @@
+//! The portal as a program: started on an empty folder, driven over the network, killed, configured, stopped.
+
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod journey;
+#[cfg(test)]
+mod mailbox;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod threat_model;
