@@ -147,7 +147,10 @@ impl Directory for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), Fault> {
-        self.read("asking", "database", |c| Ok(c.prepare_cached(ANY_USER)?.query_row([], |_| Ok(()))?))
+        self.read("asking", "database", |c| {
+            self.shared.place.check()?;
+            Ok(c.prepare_cached(ANY_USER)?.query_row([], |_| Ok(()))?)
+        })
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     Path { what: &'static str, source: Arc<io::Error> },
     #[error("no path is given: name a file")]
     NoPath,
+    #[error("the file was moved or deleted while in use, nothing was written: put it back, or restart")]
+    Moved,
     #[error("it is a directory: name a file in it")]
     IsDirectory,
     #[error("it is the database of another application (application id {0:#010x}): choose another path")]
@@ -72,7 +74,7 @@ impl Trouble {
             Self::QueueFull(_) | Self::NoThread(_) => true,
             Self::Path { .. } | Self::NoPath | Self::IsDirectory | Self::Foreign(_) | Self::Newer { .. } => false,
             Self::Unreadable { .. } | Self::Unwritable(_) | Self::UnknownChange => false,
-            Self::NoWal(_) | Self::Panicked | Self::Stopped => false,
+            Self::Moved | Self::NoWal(_) | Self::Panicked | Self::Stopped => false,
         }
     }
 }

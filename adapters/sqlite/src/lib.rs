@@ -19,6 +19,7 @@
 //! | `config.rs` | [`SqliteConfig`] |
 //! | `schema.rs` | the file: how it is made and recognised, tables, migrations |
 //! | `writer.rs` | the one thread that writes: jobs that wait together share a commit |
+//! | `place.rs` | a file that was moved away while in use is noticed before anything is written |
 //! | `reader.rs` | the connections that read, never waiting for the writer |
 //! | `directory.rs`, `commit.rs` | [`Directory`](doorwarden_core::store::Directory) |
 //! | `session_store.rs` | [`SessionStore`](doorwarden_core::store::SessionStore) |
@@ -53,6 +54,7 @@ mod config;
 mod directory;
 mod fault;
 mod lockout_store;
+mod place;
 mod reader;
 mod record;
 mod schema;
@@ -71,6 +73,7 @@ use rusqlite::Connection;
 pub use config::{SqliteConfig, Synchronous};
 
 use fault::{Trouble, Undone};
+use place::Place;
 use reader::Readers;
 use writer::Writer;
 
@@ -85,6 +88,7 @@ struct Shared {
     max_counters: u32,
     readers: Readers,
     writer: Writer,
+    place: Place,
 }
 
 impl SqliteStore {
@@ -98,8 +102,9 @@ impl SqliteStore {
             let file: Arc<Path> = schema::make_file(&config.path)?.into();
             let connection = schema::open(&file, config)?;
             let readers = Readers::new(file.clone(), config.busy_timeout, config.max_readers);
-            let writer = Writer::start(connection, config.busy_timeout)?;
-            Ok(Shared { file, max_counters: config.max_counters, readers, writer })
+            let place = Place::of(file.clone())?;
+            let writer = Writer::start(connection, config.busy_timeout, place.clone())?;
+            Ok(Shared { file, max_counters: config.max_counters, readers, writer, place })
         };
         let shared = open().map_err(|trouble: Trouble| trouble.into_fault("opening", config.path.display()))?;
         Ok(Self { shared: Arc::new(shared) })

@@ -19,6 +19,7 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use crate::fault::{Trouble, Undone, is_busy};
+use crate::place::Place;
 
 /// More than this many waiting jobs are refused, so that a stuck disk doesn't fill the memory.
 const LONGEST_QUEUE: usize = 4_096;
@@ -35,13 +36,13 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread on a connection of its own.
-    pub(crate) fn start(connection: Connection, busy_timeout: Duration) -> Result<Self, Trouble> {
+    pub(crate) fn start(connection: Connection, busy_timeout: Duration, place: Place) -> Result<Self, Trouble> {
         // Waiting for other processes is done here, see ASK_EVERY.
         connection.busy_timeout(Duration::ZERO)?;
         let (sender, jobs) = sync_channel(LONGEST_QUEUE);
         let serve = move || {
             while let Ok(first) = jobs.recv() {
-                transact(&connection, busy_timeout, first, &jobs);
+                transact(&connection, busy_timeout, &place, first, &jobs);
             }
         };
         let thread = std::thread::Builder::new().name("doorwarden-sqlite".to_owned()).spawn(serve);
@@ -85,9 +86,15 @@ impl Drop for Writer {
 }
 
 /// Runs `first`, and all that arrive meanwhile, in one transaction, and answers them.
-fn transact(connection: &Connection, patience: Duration, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>) {
+fn transact(
+    connection: &Connection,
+    patience: Duration,
+    place: &Place,
+    first: Box<dyn Job>,
+    jobs: &Receiver<Box<dyn Job>>,
+) {
     let mut batch = Vec::new();
-    let committed = match begin(connection, patience) {
+    let committed = match place.check().and_then(|()| begin(connection, patience)) {
         Ok(()) => fill(connection, first, jobs, &mut batch),
         Err(trouble) => {
             // They have waited too: each waiting the time-out again would only make the queue longer.
@@ -230,7 +237,8 @@ mod tests {
             hooked.1.load(Ordering::SeqCst)
         };
         connection.commit_hook(Some(hook)).unwrap();
-        World { writer: Writer::start(connection, Duration::from_millis(20)).unwrap(), directory, commits }
+        let place = Place::of(directory.path().join("w.db").into()).unwrap();
+        World { writer: Writer::start(connection, Duration::from_millis(20), place).unwrap(), directory, commits }
     }
 
     impl World {

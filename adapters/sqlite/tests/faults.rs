@@ -12,7 +12,7 @@ use doorwarden_core::audit::AuditFilter;
 use doorwarden_core::email::Email;
 use doorwarden_core::error::Fault;
 use doorwarden_core::lockout::{Forget, GuessId, LockoutRule, LockoutSubject};
-use doorwarden_core::store::{Change, CommitError, Directory, LockoutStore, TicketStore, UserKey, Write};
+use doorwarden_core::store::{Change, CommitError, Directory, LockoutStore, Marker, TicketStore, UserKey, Write};
 use doorwarden_core::ticket::{Grant, Ticket, TicketKey};
 use doorwarden_core::time::Timestamp;
 use doorwarden_core::token::Digest;
@@ -270,4 +270,24 @@ fn a_file_that_can_t_be_written_is_refused() {
 fn as_a_child_it_opens_a_read_only_file() {
     let Ok(file) = std::env::var(CHILD_FILE) else { return };
     assert!(!refused(Path::new(&file), "the file can't be opened for writing").retryable());
+}
+
+#[test]
+fn a_file_that_was_moved_away_takes_no_write_and_goes_on_once_it_is_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, away) = (directory.path().join("w.db"), directory.path().join("away.db"));
+    let store = SqliteStore::open(&SqliteConfig::new(&file)).unwrap();
+    let mark = |name| block_on(store.commit(&[Change::Mark(Marker { name, value: String::new() })]));
+    mark("before").unwrap();
+    std::fs::rename(&file, &away).unwrap();
+    let refused = mark("meanwhile").unwrap_err().to_string();
+    assert!(refused.contains("the file was moved or deleted while in use, nothing was written"), "{refused}");
+    assert!(block_on(store.ping()).is_err());
+    std::fs::write(&file, "").unwrap();
+    assert!(mark("into another file").is_err());
+    std::fs::rename(&away, &file).unwrap();
+    mark("after").unwrap();
+    for (name, there) in [("before", true), ("meanwhile", false), ("into another file", false), ("after", true)] {
+        assert_eq!(block_on(store.marker(name)).unwrap().is_some(), there, "{name}");
+    }
 }
