@@ -57,9 +57,10 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A name from a request, short enough to be told back.
+/// A name from a request, short enough to be told back, and with nothing in it that hides or turns what follows.
 pub(crate) fn shown(name: &str) -> String {
-    name.chars().take(NAME_SHOWN).collect()
+    let plain = |c: char| if c.is_ascii_graphic() || c.is_alphanumeric() { c } else { '\u{fffd}' };
+    name.chars().take(NAME_SHOWN).map(plain).collect()
 }
 
 struct Value<'a> {

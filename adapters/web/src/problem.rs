@@ -19,6 +19,8 @@ use crate::guard;
 
 /// When a client may try again after a fault that may pass.
 const FAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// When to try again what somebody has to mend first.
+const MENDED_AFTER: Duration = Duration::from_secs(60);
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:ident, $title:literal);* $(;)?) => {
@@ -273,11 +275,13 @@ where
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
-        if !fault.retryable() {
-            return Self::internal(&fault);
-        }
-        Self::broken(Code::Unavailable, "something that the service needs doesn't answer: try again", &fault)
-            .with_retry_after(FAULT_RETRY_AFTER)
+        let (detail, retry_after) = match fault.retryable() {
+            true => ("something that the service needs doesn't answer: try again", FAULT_RETRY_AFTER),
+            false => {
+                ("something that the service needs is broken: tell the reference to the administrator", MENDED_AFTER)
+            }
+        };
+        Self::broken(Code::Unavailable, detail, &fault).with_retry_after(retry_after)
     }
 }
 
