@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(doc)]
+use crate::engine::Engine;
 use crate::guess::GuessRefusal;
 use crate::session::Session;
 use crate::sign_up::DocumentPolicy;
