@@ -79,6 +79,7 @@
 mod duration;
 mod first_administrator;
 mod id;
+mod stranger;
 
 pub mod administration;
 pub mod audit;

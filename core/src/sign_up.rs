@@ -27,7 +27,6 @@ pub use self::form::{AcceptedVersions, SignUpForm};
 pub use self::policy::{Demand, DocumentPolicy, FieldPolicy, SignUpPolicy};
 pub use self::verification::{RegistrationShown, VerificationRefusal};
 use crate::audit::{AuditEvent, AuditName};
-use crate::client::Client;
 use crate::delivery::Delivery;
 use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken};
@@ -37,7 +36,6 @@ use crate::mail::{self, Envelope, Mail, MailKind, VerificationLink};
 use crate::password::{PasswordHash, UnmetRule};
 use crate::policy::Policy;
 use crate::random::draw;
-use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, Write};
 use crate::time::{Timestamp, seconds_to_wait};
@@ -245,7 +243,7 @@ impl Engine {
         policy: &Policy,
     ) -> Result<SignUpOutcome, Failure<SignUpRefusal>> {
         // Taken addresses count alike: the mail to their owner is of this kind, too.
-        let mailed = self.admit_mail(MailKind::VerifyEmail, &applicant.email).await?;
+        let mailed = self.admit_mail(MailKind::VerifyEmail, policy.mail.per_hour, &applicant.email).await?;
         for _ in 0..DECISIONS {
             let now = self.now();
             let facts = self.facts(applicant).await?;
@@ -354,30 +352,6 @@ impl Engine {
         let event: AuditEvent = self.event(AuditName::UserSignedUp, &form.client)?.of_subject(applicant.email.key());
         self.record([event.refused_by("email_taken")]).await?;
         Err(Failure::Refused(SignUpRefusal::EmailTaken))
-    }
-
-    /// Counts a request of a stranger against the limit of its client address.
-    async fn admit_client(&self, client: &Client) -> Result<(), Failure<Duration>> {
-        let limit = RateLimit::per_hour(self.policy().per_address_hour);
-        let Some(network) = client.network().filter(|_| limit.count > 0) else { return Ok(()) };
-        let key = RateKey(self.keys().fingerprint("requests of address", &[network.to_string().as_bytes()]));
-        match self.lockouts().admit(&key, &limit, self.now()).await? {
-            Admission::Admitted => Ok(()),
-            Admission::Refused { retry_after } => Err(Failure::Refused(retry_after)),
-        }
-    }
-
-    /// Whether one more mail that a stranger asked for may go to an address: so many of a kind, twice that in all.
-    async fn admit_mail(&self, kind: MailKind, to: &Email) -> Result<bool, Fault> {
-        let per_hour = self.policy().mail.per_hour;
-        for (purpose, count) in [(kind.name(), per_hour), ("all mails", per_hour.saturating_mul(2))] {
-            let key = RateKey(self.keys().fingerprint(purpose, &[to.key().as_bytes()]));
-            let admission = self.lockouts().admit(&key, &RateLimit::per_hour(count), self.now()).await?;
-            if admission != Admission::Admitted {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     fn mail_to_owner(&self, owner: &User, policy: &Policy) -> Mail {

@@ -15,9 +15,6 @@ use crate::time::{Timestamp, seconds_to_wait};
 use crate::token::LinkToken;
 use crate::user::UserId;
 
-/// Replies that must not tell a known address from an unknown one leave at a multiple of this.
-const UNIFORM_REPLY: Duration = Duration::from_millis(500);
-
 /// What a verification link's page shows before anything is confirmed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -169,7 +166,7 @@ impl Engine {
     }
 
     async fn resend(&self, email: &Email, client: &Client) -> Result<(), Fault> {
-        let mailed = self.admit_mail(MailKind::VerifyEmail, email).await?;
+        let mailed = self.admit_mail(MailKind::VerifyEmail, self.policy().mail.per_hour, email).await?;
         let (alive, _) = self.alive_registrations(email).await?;
         let owner = self.directory().user(UserKey::Email(email.key())).await?;
         let event = self.event(AuditName::VerificationResent, client)?.of_subject(email.key());
@@ -200,12 +197,5 @@ impl Engine {
         let text = opened.map_err(|source| Fault::lasting(DOING, registration.id, source))?;
         let token = std::str::from_utf8(&text).ok().and_then(LinkToken::parse);
         token.ok_or_else(|| Fault::lasting(DOING, registration.id, "it isn't a link token"))
-    }
-
-    /// Waits until the next whole multiple of [`UNIFORM_REPLY`] since `started`.
-    async fn leave_uniformly(&self, started: Timestamp) {
-        let (step, took) = (UNIFORM_REPLY.as_millis(), started.until(self.now()).as_millis());
-        let left = (took / step + 1) * step - took;
-        self.clock().sleep(Duration::from_millis(u64::try_from(left).unwrap_or_default())).await;
     }
 }
