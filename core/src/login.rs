@@ -53,6 +53,8 @@ pub struct LoginProgress {
     pub client: Client,
     /// When the password was right.
     pub password_at: Timestamp,
+    /// When that password had been set: another one since ends this login.
+    pub password_set_at: Option<Timestamp>,
     /// The step that its ticket is for.
     pub awaits: Option<Awaited>,
 }
@@ -89,7 +91,8 @@ fn next(
     if user.status == UserStatus::Disabled {
         return Next::Refuse(LoginRefusal::AccountDisabled, "user.status");
     }
-    if user.password_changed_at.is_some_and(|at| progress.password_at < at) {
+    // Compared, not ordered: one may be replaced while the former one's hash is evaluated.
+    if user.password_changed_at != progress.password_set_at {
         return Next::Refuse(LoginRefusal::TicketInvalid, "password_changed");
     }
     if terms::are_due(user, policy) {
@@ -136,7 +139,6 @@ impl Engine {
         let named = Named::read(&request.identifier, &policy.login);
         let who = self.guesser(&named, &request.identifier).await?;
         let guess = self.charge(&who, &request.client).await.map_err(|f| f.map(LoginRefusal::from))?;
-        // Taken before the hash is read: a password that is changed meanwhile is newer than this proof.
         let password_at = self.now();
         let credentials = match self.evaluate(&named, &who, &request).await {
             Ok(credentials) => credentials,
@@ -149,7 +151,9 @@ impl Engine {
             Credentials::Right(user) => {
                 let client = request.client.clone();
                 let mode = SessionMode::Session;
-                let progress = LoginProgress { user: user.id, mode, client, password_at, awaits: None };
+                let password_set_at = user.password_changed_at;
+                let progress =
+                    LoginProgress { user: user.id, mode, client, password_at, password_set_at, awaits: None };
                 let step = self.advance(progress, None, Some(guess)).await;
                 self.rehash(user, &request).await;
                 return step;

@@ -16,7 +16,7 @@ fn user() -> User {
 
 fn progress() -> LoginProgress {
     let (user, client, password_at) = (user().id, Client::default(), at(10));
-    LoginProgress { user, mode: SessionMode::Session, client, password_at, awaits: None }
+    LoginProgress { user, mode: SessionMode::Session, client, password_at, password_set_at: None, awaits: None }
 }
 
 fn live(count: u8) -> Vec<Session> {
@@ -85,7 +85,7 @@ fn se12_every_rule_is_looked_at_anew_in_its_order() {
     policy.sign_up.terms = DocumentPolicy { version: "2".to_owned(), url: "https://x/".to_owned() };
     let (mut user, live) = (user(), live(1));
     assert_eq!(next(&progress(), &user, &live, None, &policy), Next::AskTerms, "terms come before the conflict");
-    user.password_changed_at = Some(at(11));
+    user.password_changed_at = Some(at(9));
     let overtaken = Next::Refuse(LoginRefusal::TicketInvalid, "password_changed");
     assert_eq!(next(&progress(), &user, &live, None, &policy), overtaken);
     user.status = UserStatus::Disabled;

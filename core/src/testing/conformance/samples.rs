@@ -197,6 +197,13 @@ pub(super) fn session(user: UserId, number: u32) -> Session {
 /// A ticket of `user` that expires at `expires_at`.
 pub(super) fn ticket(user: UserId, expires_at: Timestamp) -> Ticket {
     let client = client("agent");
-    let progress = LoginProgress { user, mode: SessionMode::Session, client, password_at: at(0), awaits: None };
+    let progress = LoginProgress {
+        user,
+        mode: SessionMode::Session,
+        client,
+        password_at: at(0),
+        password_set_at: None,
+        awaits: None,
+    };
     Ticket::new(Grant::Login(progress), at(0), expires_at)
 }
