@@ -185,9 +185,29 @@ impl Engine {
                 UserStatus::Active => Vec::new(),
                 UserStatus::Disabled => vec![self.ending(id, EndReason::AccountClosed)?],
             };
-            let changed = User { status, ..user };
+            let reset = user.reset.clone().filter(|_| status == UserStatus::Active);
+            let changed = User { status, reset, ..user };
             let changes = vec![Change::User(Write::Update(changed.clone())), Change::Audit(event)];
             match self.commit(changes, deliveries).await {
+                Ok(()) => return Ok(Some(User { revision: changed.revision.next(), ..changed })),
+                Err(CommitError::Stale) => {}
+                Err(other) => return Err(unexpected(other)),
+            }
+        }
+        Err(overtaken("changing user", id))
+    }
+
+    /// Demands that an account's password be changed at its next login. `None`: no such account.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn demand_password_change(&self, id: UserId, client: &Client) -> Result<Option<User>, Fault> {
+        for _ in 0..DECISIONS {
+            let Some(user) = self.directory().user(UserKey::Id(id)).await? else { return Ok(None) };
+            let event = self.event(AuditName::UserChanged, client)?.of_user(id).with("must_change_password", true);
+            let changed = User { must_change_password: true, ..user };
+            let changes = vec![Change::User(Write::Update(changed.clone())), Change::Audit(event)];
+            match self.commit(changes, Vec::new()).await {
                 Ok(()) => return Ok(Some(User { revision: changed.revision.next(), ..changed })),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unexpected(other)),

@@ -101,6 +101,12 @@ audit_names! {
     LoginUnlocked = "login.unlocked",
     /// The documents in force were accepted.
     TermsAccepted = "terms.accepted",
+    /// A password was changed by its owner.
+    PasswordChanged = "password.changed",
+    /// A link to set another password was asked for.
+    PasswordResetRequested = "password.reset_requested",
+    /// A password was set with a mailed link.
+    PasswordReset = "password.reset",
     /// A session was opened.
     SessionOpened = "session.opened",
     /// A session's timer was started again.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Engine, unexpected};
 use crate::error::Fault;
 pub use crate::id::{DeliveryId, SessionId};
+use crate::lockout::LockoutSubject;
 use crate::mail::{Mail, Promptness};
 use crate::random::SecureRandom;
 use crate::seal::{SealKeys, Sealed};
@@ -60,6 +61,16 @@ pub enum Parcel {
         /// What the ended browsers are told.
         reason: EndReason,
     },
+    /// Void an account's tickets.
+    VoidTickets {
+        /// Whose.
+        user: UserId,
+    },
+    /// Lift the restriction of an account's login and clear its count.
+    LiftRestriction {
+        /// Whose.
+        user: UserId,
+    },
 }
 
 impl Delivery {
@@ -98,6 +109,20 @@ impl Delivery {
             Which::All => Parcel::EndSessions { user, except: None, reason },
         };
         Ok(Self::leased(DeliveryId::generate(now, random)?, parcel, now))
+    }
+
+    /// A delivery that voids an account's tickets, leased to the process that commits it.
+    pub(crate) fn of_void_tickets(user: UserId, now: Timestamp, random: &dyn SecureRandom) -> Result<Self, Fault> {
+        Ok(Self::leased(DeliveryId::generate(now, random)?, Parcel::VoidTickets { user }, now))
+    }
+
+    /// A delivery that lifts an account's restriction, leased to the process that commits it.
+    pub(crate) fn of_lifted_restriction(
+        user: UserId,
+        now: Timestamp,
+        random: &dyn SecureRandom,
+    ) -> Result<Self, Fault> {
+        Ok(Self::leased(DeliveryId::generate(now, random)?, Parcel::LiftRestriction { user }, now))
     }
 
     fn leased(id: DeliveryId, parcel: Parcel, now: Timestamp) -> Self {
@@ -151,6 +176,10 @@ impl Engine {
             Parcel::EndSession { user, session, reason } => self.end_all(*user, Which::One(*session), *reason).await,
             Parcel::EndSessions { user, except, reason } => {
                 self.end_all(*user, except.map_or(Which::All, Which::AllBut), *reason).await
+            }
+            Parcel::VoidTickets { user } => self.tickets().void(*user).await,
+            Parcel::LiftRestriction { user } => {
+                self.lockouts().lift(&LockoutSubject::Account(*user), self.now()).await.map(drop)
             }
         };
         if let Err(fault) = &outcome {

@@ -352,10 +352,17 @@ impl Engine {
     }
 
     /// Commits `changes` with `deliveries` and carries those out.
-    ///
-    /// Once it is committed it stands: a delivery that fails here stays in the outbox and is tried again. A mail may
-    /// come late; ended sessions are promised by the reply, so failing to end them is a fault.
-    pub(crate) async fn commit(&self, mut changes: Vec<Change>, deliveries: Vec<Delivery>) -> Result<(), CommitError> {
+    pub(crate) async fn commit(&self, changes: Vec<Change>, deliveries: Vec<Delivery>) -> Result<(), CommitError> {
+        let at_once = self.promise(changes, deliveries).await?;
+        self.keep(at_once).await.map_err(CommitError::from)
+    }
+
+    /// Commits `changes` with `deliveries`; returns those that are to be carried out before the reply.
+    pub(crate) async fn promise(
+        &self,
+        mut changes: Vec<Change>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<Vec<Delivery>, CommitError> {
         let (later, at_once): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|d| self.is_for_upkeep(d));
         let later: Vec<_> = later.into_iter().map(Delivery::unleased).collect();
         changes.extend(later.iter().chain(&at_once).cloned().map(Write::Create).map(Change::Delivery));
@@ -363,7 +370,15 @@ impl Engine {
         if !later.is_empty() {
             self.inner.thread.wake();
         }
-        for delivery in at_once {
+        Ok(at_once)
+    }
+
+    /// Carries out what was promised. One that fails here stays in the outbox and is tried again.
+    ///
+    /// A mail may come late; all else, such as ended sessions, the reply promises: failing at it is a fault.
+    pub(crate) async fn keep(&self, promised: Vec<Delivery>) -> Result<(), Fault> {
+        let mut kept = Ok(());
+        for delivery in promised {
             let (id, is_mail) = (delivery.id, matches!(delivery.parcel, Parcel::Mail(_)));
             let done = match self.carry_out(delivery).await {
                 Ok(done) => done,
@@ -373,10 +388,10 @@ impl Engine {
                 }
             };
             if !is_mail && !done {
-                return Err(Fault::new("ending sessions by delivery", id, "it is tried again until it is done").into());
+                kept = Err(Fault::new("carrying out delivery", id, "it is tried again until it is done"));
             }
         }
-        Ok(())
+        kept
     }
 }
 

@@ -44,6 +44,8 @@
 //! |---|---|
 //! | [`sign_up`] | [`Engine::sign_up`](engine::Engine::sign_up), then [`Engine::verify_email`](engine::Engine::verify_email) |
 //! | [`login`] | [`Engine::login`](engine::Engine::login), and a method for each further [`LoginStep`](login::LoginStep) |
+//! | [`recovery`] | [`Engine::forgot_password`](engine::Engine::forgot_password), then [`Engine::reset_password`](engine::Engine::reset_password) |
+//! | [`password_change`] | [`Engine::change_password`](engine::Engine::change_password) |
 //! | [`session`] | [`Engine::check`](engine::Engine::check) for every request, [`extend`](engine::Engine::extend), [`log_out`](engine::Engine::log_out) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
@@ -61,7 +63,7 @@
 //! | [`seal`] | secrets at rest |
 //! | [`audit`] | the trail |
 //! | [`client`], [`network`], [`time`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
-//! | [`totp`], [`recovery`], [`keypair`] | policy sections of flows that are not in this build |
+//! | [`totp`], [`keypair`] | policy sections of flows that are not in this build |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
 //! # What it never does
@@ -96,6 +98,7 @@ pub mod login;
 pub mod mail;
 pub mod network;
 pub mod password;
+pub mod password_change;
 pub mod policy;
 pub mod random;
 pub mod rate;

@@ -4,8 +4,9 @@
 //! Credentials ──▶ charge the guess ──▶ evaluate one hash ──▶ judge ──▶ refused: the guess has failed
 //!                 (guess.rs)           (login/credentials.rs)  │
 //!            in this order, each only where the policy        ▼
-//!            of the moment asks for it                      next ──▶ TermsRequired   (login/terms.rs)
-//!                                                             │  ──▶ SessionConflict (login/conflict.rs)
+//!            of the moment asks for it                      next ──▶ PasswordChangeRequired (login/password_change.rs)
+//!                                                             │  ──▶ TermsRequired          (login/terms.rs)
+//!                                                             │  ──▶ SessionConflict        (login/conflict.rs)
 //!                                                             ▼
 //!                                           commit ──▶ open the session ──▶ LoggedIn: the count is cleared
 //! ```
@@ -16,6 +17,7 @@
 mod conflict;
 mod credentials;
 mod outcome;
+mod password_change;
 mod policy;
 mod terms;
 
@@ -64,6 +66,8 @@ pub struct LoginProgress {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Awaited {
+    /// Another password.
+    PasswordChange,
     /// Accepting the documents.
     Terms,
     /// Ending these sessions or leaving them.
@@ -74,6 +78,7 @@ pub enum Awaited {
 #[derive(Debug, PartialEq)]
 enum Next {
     Refuse(LoginRefusal, &'static str),
+    AskPasswordChange,
     AskTerms,
     AskConflict(Vec<Session>),
     Open { ending: Vec<SessionId> },
@@ -87,13 +92,13 @@ fn next(
     live: &[Session],
     agreed: Option<&[SessionId]>,
     policy: &Policy,
+    now: Timestamp,
 ) -> Next {
-    if user.status == UserStatus::Disabled {
-        return Next::Refuse(LoginRefusal::AccountDisabled, "user.status");
+    if let Err((refusal, rule)) = standing(progress, user) {
+        return Next::Refuse(refusal, rule);
     }
-    // Compared, not ordered: one may be replaced while the former one's hash is evaluated.
-    if user.password_changed_at != progress.password_set_at {
-        return Next::Refuse(LoginRefusal::TicketInvalid, "password_changed");
+    if password_change::is_due(user, policy, now) {
+        return Next::AskPasswordChange;
     }
     if terms::are_due(user, policy) {
         return Next::AskTerms;
@@ -111,6 +116,18 @@ fn next(
         OnConflict::Refuse => Next::Refuse(LoginRefusal::SessionLimit, "session.on_conflict"),
         OnConflict::EndOldest => Next::Open { ending: live.iter().take(over).map(|session| session.id).collect() },
     }
+}
+
+/// Whether nothing has overtaken what a login has proved; else the refusal and its rule.
+fn standing(progress: &LoginProgress, user: &User) -> Result<(), (LoginRefusal, &'static str)> {
+    if user.status == UserStatus::Disabled {
+        return Err((LoginRefusal::AccountDisabled, "user.status"));
+    }
+    // Compared, not ordered: one that is replaced while the former one's hash is evaluated is older than that proof.
+    if user.password_changed_at != progress.password_set_at {
+        return Err((LoginRefusal::TicketInvalid, "password_changed"));
+    }
+    Ok(())
 }
 
 /// A session that is on the trail and about to be opened.
@@ -209,7 +226,7 @@ impl Engine {
             let user = user.ok_or(Failure::Refused(LoginRefusal::InvalidCredentials))?;
             let mut live = set.live;
             live.retain(|s| s.mode == progress.mode && s.standing(&policy.session, now).is_ok());
-            let ending = match next(&progress, &user, &live, agreed, &policy) {
+            let ending = match next(&progress, &user, &live, agreed, &policy, now) {
                 Next::Open { ending } => ending,
                 other => {
                     self.retract(&progress, prepared).await?;
@@ -237,6 +254,7 @@ impl Engine {
         policy: &Policy,
     ) -> Result<LoginStep, Failure<LoginRefusal>> {
         match next {
+            Next::AskPasswordChange => self.ask_password_change(progress).await,
             Next::AskTerms => self.ask_terms(progress, policy).await,
             Next::AskConflict(live) => self.ask_conflict(progress, live).await,
             Next::Refuse(refusal, rule) => self.refuse(&progress, refusal, rule).await,

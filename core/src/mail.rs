@@ -1,6 +1,7 @@
 //! Mails: what is told to a person's mailbox, and the port that carries it there.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,6 +46,10 @@ pub enum MailKind {
     VerifyEmail,
     /// Somebody signed up with your address, which has an account already.
     AlreadyRegistered,
+    /// Set another password.
+    ResetPassword,
+    /// Your password was changed.
+    PasswordChanged,
 }
 
 impl MailKind {
@@ -53,6 +58,8 @@ impl MailKind {
         match self {
             Self::VerifyEmail => "verify-email",
             Self::AlreadyRegistered => "already-registered",
+            Self::ResetPassword => "reset-password",
+            Self::PasswordChanged => "password-changed",
         }
     }
 }
@@ -125,12 +132,12 @@ impl Language {
     }
 }
 
-/// One link of a verification mail: each pending registration of the address has its own.
+/// A link of a mail, with when and where it was asked for.
 #[derive(Debug, Clone)]
-pub(crate) struct VerificationLink {
+pub(crate) struct MailedLink {
     pub(crate) url: String,
     pub(crate) asked_at: Timestamp,
-    pub(crate) from_address: Option<std::net::IpAddr>,
+    pub(crate) from_address: Option<IpAddr>,
     pub(crate) works_for: Duration,
 }
 
@@ -143,8 +150,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// The mail that proves an address. Nothing that the applicant typed is in it but the address.
-pub(crate) fn verify_email(envelope: &Envelope<'_>, service: &str, links: &[VerificationLink]) -> Mail {
+/// The mail that proves an address, with a link for each pending registration. Nothing that the applicant typed is in it but the address.
+pub(crate) fn verify_email(envelope: &Envelope<'_>, service: &str, links: &[MailedLink]) -> Mail {
     let language = Language::of(envelope.locale);
     let (subject, intro, outro) = match language {
         Language::English => (
@@ -184,17 +191,80 @@ pub(crate) fn already_registered(envelope: &Envelope<'_>, service: &str, url: &s
     compose(MailKind::AlreadyRegistered, envelope, subject, &framed(intro, [link], outro))
 }
 
-fn about(language: Language, link: &VerificationLink) -> String {
-    let hours = link.works_for.as_secs().div_ceil(3_600);
+/// The mail with the link to set another password.
+pub(crate) fn reset_password(envelope: &Envelope<'_>, service: &str, link: MailedLink) -> Mail {
+    let language = Language::of(envelope.locale);
+    let (subject, intro, outro) = match language {
+        Language::English => (
+            format!("{service}: set a new password"),
+            format!(
+                "Somebody asked for a new password for your account at {service}. If it was you, open the link and choose one:"
+            ),
+            "The link works once, and only the newest does. If it wasn't you, you need do nothing: your password is unchanged."
+                .to_owned(),
+        ),
+        Language::Korean => (
+            format!("{service}: 새 비밀번호를 설정해 주세요"),
+            format!("{service} 계정의 새 비밀번호 설정이 요청되었습니다. 본인이 요청했다면 아래 링크를 열어 설정해 주세요:"),
+            "링크는 한 번만, 가장 최근 것만 사용할 수 있습니다. 본인이 요청하지 않았다면 아무것도 하지 않으셔도 됩니다. 비밀번호는 그대로입니다."
+                .to_owned(),
+        ),
+    };
+    let about = about(language, &link);
+    let link = Paragraph::Link { url: link.url, about };
+    compose(MailKind::ResetPassword, envelope, subject, &framed(intro, [link], outro))
+}
+
+/// Tells an account's owner that its password was changed just now, and from where.
+pub(crate) fn password_changed(envelope: &Envelope<'_>, service: &str, from: Option<IpAddr>, url: &str) -> Mail {
+    let at = to_the_minute(envelope.now);
+    let (subject, intro, outro) = match Language::of(envelope.locale) {
+        Language::English => (
+            format!("{service}: your password was changed"),
+            format!(
+                "The password of your account at {service} was changed on {at}{}, and sessions elsewhere were ended. If it was you, you need do nothing.",
+                from.map(|from| format!(" from {from}")).unwrap_or_default()
+            ),
+            "If it wasn't you, somebody else has your account: set a new password here at once, or ask your administrator:",
+        ),
+        Language::Korean => (
+            format!("{service}: 비밀번호가 변경되었습니다"),
+            format!(
+                "{service} 계정의 비밀번호가 변경되었고({at}{}) 다른 곳의 세션은 종료되었습니다. 본인이 변경했다면 아무것도 하지 않으셔도 됩니다.",
+                from.map(|from| format!(", 주소 {from}")).unwrap_or_default()
+            ),
+            "본인이 변경하지 않았다면 다른 사람이 계정을 사용하고 있습니다. 여기에서 바로 새 비밀번호를 설정하거나 관리자에게 문의하세요:",
+        ),
+    };
+    let link = Paragraph::Link { url: url.to_owned(), about: String::new() };
+    compose(
+        MailKind::PasswordChanged,
+        envelope,
+        subject,
+        &[Paragraph::Text(intro), Paragraph::Text(outro.to_owned()), link],
+    )
+}
+
+fn about(language: Language, link: &MailedLink) -> String {
     let from = link.from_address.map(|address| address.to_string());
-    let asked_at = to_the_minute(link.asked_at);
+    let (asked_at, lasts) = (to_the_minute(link.asked_at), lasting(language, link.works_for));
     match (language, from) {
-        (Language::English, Some(from)) => format!("asked for on {asked_at} from {from}; works for {hours} h"),
-        (Language::English, None) => format!("asked for on {asked_at}; works for {hours} h"),
-        (Language::Korean, Some(from)) => {
-            format!("요청 시각 {asked_at}, 요청 주소 {from}, {hours}시간 동안 유효")
-        }
-        (Language::Korean, None) => format!("요청 시각 {asked_at}, {hours}시간 동안 유효"),
+        (Language::English, Some(from)) => format!("asked for on {asked_at} from {from}; works for {lasts}"),
+        (Language::English, None) => format!("asked for on {asked_at}; works for {lasts}"),
+        (Language::Korean, Some(from)) => format!("요청 시각 {asked_at}, 요청 주소 {from}, {lasts} 동안 유효"),
+        (Language::Korean, None) => format!("요청 시각 {asked_at}, {lasts} 동안 유효"),
+    }
+}
+
+/// Whole minutes up to two hours, whole hours above.
+fn lasting(language: Language, length: Duration) -> String {
+    let minutes = length.as_secs().div_ceil(60);
+    let (count, is_hours) = if minutes <= 120 { (minutes, false) } else { (minutes.div_ceil(60), true) };
+    match (language, is_hours) {
+        (Language::English, true) => format!("{count} h"),
+        (Language::English, false) => format!("{count} min"),
+        (Language::Korean, true) => format!("{count}시간"),
+        (Language::Korean, false) => format!("{count}분"),
     }
 }
 
@@ -259,7 +329,7 @@ mod tests {
         let to = Email::parse("ada@example.org").unwrap();
         let envelope =
             Envelope { from: "no-reply@example.org", to: &to, locale, now: Timestamp::from_millis(1_800_000_000_000) };
-        let link = |n: u32| VerificationLink {
+        let link = |n: u32| MailedLink {
             url: format!("https://id.example.org/verify-email?token=dwl_{n}&x=<"),
             asked_at: envelope.now,
             from_address: Some("203.0.113.9".parse().unwrap()),

@@ -48,6 +48,11 @@ impl Password {
         &self.0
     }
 
+    /// Whether both are the same once they are prepared for hashing.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        self.prepared().zip(other.prepared()).is_some_and(|(one, other)| one == other)
+    }
+
     /// The form that is measured and hashed (RFC 8265 section 4.2, OpaqueString): NFC, every space U+0020, case kept.
     ///
     /// `None` for what matches nothing: an empty, over-long, control-holding or otherwise forbidden candidate.

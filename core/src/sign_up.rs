@@ -32,7 +32,7 @@ use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken};
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
-use crate::mail::{self, Envelope, Mail, MailKind, VerificationLink};
+use crate::mail::{self, Envelope, Mail, MailKind, MailedLink};
 use crate::password::{PasswordHash, UnmetRule};
 use crate::policy::Policy;
 use crate::random::draw;
@@ -368,7 +368,7 @@ impl Engine {
         policy: &Policy,
     ) -> Mail {
         let now = self.now();
-        let link = |(registration, token): &(&PendingRegistration, &LinkToken)| VerificationLink {
+        let link = |(registration, token): &(&PendingRegistration, &LinkToken)| MailedLink {
             url: policy.public_url.link("verify-email", &token.expose()),
             asked_at: registration.created_at,
             from_address: registration.client.address,

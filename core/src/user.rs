@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::email::Email;
 pub use crate::id::UserId;
 use crate::password::PasswordHash;
+use crate::recovery::ResetLink;
 use crate::time::Timestamp;
 use crate::username::Username;
 
@@ -34,6 +36,12 @@ pub struct User {
     pub password: Option<PasswordHash>,
     /// When the password was last set.
     pub password_changed_at: Option<Timestamp>,
+    /// Whether an administrator demands another password at the next login.
+    #[serde(default)]
+    pub must_change_password: bool,
+    /// The newest link to set another password by mail, while it can be used.
+    #[serde(default)]
+    pub reset: Option<ResetLink>,
     /// Whether the account may log in.
     pub status: UserStatus,
     /// What the account may do.
@@ -59,11 +67,28 @@ impl User {
             fields: BTreeMap::new(),
             password: None,
             password_changed_at: None,
+            must_change_password: false,
+            reset: None,
             status: UserStatus::Active,
             role,
             acceptances: Acceptances::default(),
             locale: None,
             created_at,
+        }
+    }
+
+    /// The account with another password: links and demands of the former one are void.
+    ///
+    /// `password_changed_at` is never the same twice, or a login with the former password would pass for one with this.
+    #[must_use]
+    pub(crate) fn with_password(self, password: PasswordHash, now: Timestamp) -> Self {
+        let after_former = self.password_changed_at.map(|at| at.after(Duration::from_millis(1)));
+        Self {
+            password: Some(password),
+            password_changed_at: Some(after_former.map_or(now, |earliest| earliest.max(now))),
+            must_change_password: false,
+            reset: None,
+            ..self
         }
     }
 }

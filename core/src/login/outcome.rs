@@ -5,6 +5,7 @@ use std::time::Duration;
 #[cfg(doc)]
 use crate::engine::Engine;
 use crate::guess::GuessRefusal;
+use crate::password::UnmetRule;
 use crate::session::Session;
 use crate::sign_up::DocumentPolicy;
 use crate::time::seconds_to_wait;
@@ -18,6 +19,11 @@ use crate::user::User;
 pub enum LoginStep {
     /// It is complete.
     LoggedIn(LoggedIn),
+    /// The password must be changed first: [`Engine::change_due_password`].
+    PasswordChangeRequired {
+        /// Proves how far the login has come.
+        ticket: TicketToken,
+    },
     /// The documents in force must be accepted first: [`Engine::accept_terms`].
     TermsRequired {
         /// Proves how far the login has come.
@@ -77,6 +83,9 @@ pub enum LoginRefusal {
     /// The ticket is unknown, used, expired, or for another step: start the login again.
     #[error("the login took too long or was continued elsewhere: start again")]
     TicketInvalid,
+    /// The new password breaks these rules.
+    #[error("the password doesn't meet every rule")]
+    PasswordTooWeak(Vec<UnmetRule>),
     /// The documents must be accepted in the version in force.
     #[error("the terms and the privacy policy must be accepted in their current version")]
     TermsNotAccepted,
@@ -98,6 +107,7 @@ impl LoginRefusal {
             Self::AccountDisabled => "account_disabled",
             Self::Busy { .. } => "busy",
             Self::TicketInvalid => "ticket_invalid",
+            Self::PasswordTooWeak(_) => "password_too_weak",
             Self::TermsNotAccepted => "terms_not_accepted",
             Self::SessionLimit => "session_limit",
             Self::ModeDisabled => "mode_disabled",

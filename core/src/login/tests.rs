@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::email::Email;
+use crate::password::PasswordHash;
 use crate::random::SystemRandom;
 use crate::sign_up::DocumentPolicy;
 use crate::user::Role;
@@ -57,7 +58,7 @@ fn the_limit_of_sessions_is_kept_as_the_policy_says() {
         (9, 1, OnConflict::Allow, open(vec![])),
     ] {
         let live = live(count);
-        let decided = match next(&progress(), &user(), &live, None, &policy(limit, on_conflict)) {
+        let decided = match next(&progress(), &user(), &live, None, &policy(limit, on_conflict), at(10)) {
             Next::AskConflict(listed) => {
                 assert_eq!(listed, live);
                 assert!(matches!(expected, Next::AskConflict(_)), "{count} {limit} {on_conflict:?}");
@@ -73,7 +74,7 @@ fn the_limit_of_sessions_is_kept_as_the_policy_says() {
 fn se4_a_takeover_ends_what_it_listed_and_asks_again_about_a_newer_session() {
     let policy = policy(1, OnConflict::Ask);
     let agreed = ids([0, 1]);
-    let decide = |live: &[Session]| next(&progress(), &user(), live, Some(&agreed), &policy);
+    let decide = |live: &[Session]| next(&progress(), &user(), live, Some(&agreed), &policy, at(10));
     assert_eq!(decide(&live(2)), Next::Open { ending: agreed.clone() });
     assert_eq!(decide(&[]), Next::Open { ending: vec![] }, "already gone");
     assert!(matches!(decide(&live(3)), Next::AskConflict(listed) if listed.len() == 3));
@@ -84,11 +85,15 @@ fn se12_every_rule_is_looked_at_anew_in_its_order() {
     let mut policy = policy(1, OnConflict::Ask);
     policy.sign_up.terms = DocumentPolicy { version: "2".to_owned(), url: "https://x/".to_owned() };
     let (mut user, live) = (user(), live(1));
-    assert_eq!(next(&progress(), &user, &live, None, &policy), Next::AskTerms, "terms come before the conflict");
+    let next = |user: &User| next(&progress(), user, &live, None, &policy, at(10));
+    assert_eq!(next(&user), Next::AskTerms, "terms come before the conflict");
+    user.password = Some(PasswordHash::dummy(4));
+    user.must_change_password = true;
+    assert_eq!(next(&user), Next::AskPasswordChange, "the password comes before the terms");
     user.password_changed_at = Some(at(9));
     let overtaken = Next::Refuse(LoginRefusal::TicketInvalid, "password_changed");
-    assert_eq!(next(&progress(), &user, &live, None, &policy), overtaken);
+    assert_eq!(next(&user), overtaken);
     user.status = UserStatus::Disabled;
     let disabled = Next::Refuse(LoginRefusal::AccountDisabled, "user.status");
-    assert_eq!(next(&progress(), &user, &live, None, &policy), disabled);
+    assert_eq!(next(&user), disabled);
 }

@@ -136,6 +136,6 @@ mod tests {
         let says = |key| Policy::default().advice().into_iter().find(|note| note.keys == [key]).unwrap().says;
         assert!(says("lockout.escalate").ends_with("792 guesses a day for ever; not available in this build"));
         assert!(!says("session.idle").contains("not available"));
-        assert!(says("recovery").starts_with("This build has no reset by mail yet"));
+        assert!(says("keypairs").starts_with("This build has no API keypairs yet"));
     }
 }

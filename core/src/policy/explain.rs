@@ -368,7 +368,6 @@ impl Telling {
     }
 
     fn recovery_keypairs_audit(&mut self, policy: &Policy) {
-        self.say_if_idle("recovery");
         let recovery = &policy.recovery;
         let reset = match (recovery.enabled, policy.mail.is_on()) {
             (true, true) => "A forgotten password can be reset by mail",

@@ -91,6 +91,11 @@ impl Policy {
         self.sign_up.verify_email && self.mail.is_on()
     }
 
+    /// Whether a forgotten password can be reset by mail.
+    pub fn recovers_by_mail(&self) -> bool {
+        self.recovery.enabled && self.mail.is_on()
+    }
+
     /// Every setting by its key in the policy file, as a tree: `settings["session"]["lifetime"]` is `"8h"`.
     pub fn settings(&self) -> serde_json::Value {
         serde_json::json!({

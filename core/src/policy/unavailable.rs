@@ -22,7 +22,6 @@ const LACKS: &[Lack] = &[
     lack("mail.transport", &["dir:*", "none"]),
     lack("login.modes", &["session"]),
     lack("sign_up.invitation", &["off"]),
-    lack("password.max_age", &["never"]),
     lack("password.scheme", &["bcrypt"]),
     lack("lockout.escalate", &["false"]),
     lack("lockout.known_browser", &["false"]),
@@ -38,8 +37,7 @@ const LACKS: &[Lack] = &[
 ];
 
 /// Sections whose values are read and checked, and whose feature isn't here.
-pub(super) const IDLE_SECTIONS: &[(&str, &str)] =
-    &[("totp", "one-time passwords"), ("recovery", "reset by mail"), ("keypairs", "API keypairs")];
+pub(super) const IDLE_SECTIONS: &[(&str, &str)] = &[("totp", "one-time passwords"), ("keypairs", "API keypairs")];
 
 /// What a tree of settings (see [`Policy::settings`](super::Policy::settings)) asks for and this build can't do.
 ///
@@ -111,11 +109,6 @@ mod tests {
                 "sign_up.invitation",
                 r#""required""#,
                 r#"sign_up.invitation = "required": allowed is "off": anything else is not available in this build"#,
-            ),
-            (
-                "password.max_age",
-                r#""90d""#,
-                r#"password.max_age = "90d": allowed is "never": anything else is not available in this build"#,
             ),
             (
                 "password.scheme",

@@ -11,7 +11,7 @@ use crate::password::{Password, Verification};
 use crate::session::{EndReason, Session, SessionId, SessionRefusal};
 use crate::store::{Change, SessionKey, UserKey, Which};
 use crate::token::SessionToken;
-use crate::user::{User, UserStatus};
+use crate::user::{User, UserId, UserStatus};
 
 type Checked = Result<Session, Failure<SessionRefusal>>;
 
@@ -61,7 +61,7 @@ impl Engine {
         }
     }
 
-    async fn standing(&self, token: &SessionToken) -> Checked {
+    pub(crate) async fn standing(&self, token: &SessionToken) -> Checked {
         let found = self.sessions().find(&SessionKey::of(token)).await?;
         let session = found.ok_or(Failure::Refused(SessionRefusal::Required))?;
         session.standing(&self.policy().session, self.now()).map_err(Failure::Refused)?;
@@ -116,20 +116,33 @@ impl Engine {
         client: &Client,
     ) -> Result<(), Failure<ProofRefusal>> {
         let session = self.standing(token).await.map_err(|f| f.map(ProofRefusal::Session))?;
+        let user = self.prove_password(&session, password, AuditName::SessionProved, client).await?;
+        self.record([self.event(AuditName::SessionProved, client)?.of_user(user.id)]).await?;
+        let proved_at = self.now();
+        let proved = self.change(token, |session| Ok(Session { proved_at, ..session })).await;
+        proved.map(drop).map_err(|f| f.map(ProofRefusal::Session))
+    }
+
+    /// One charged guess at the password of a session's account. Returns the account whose password it is; a wrong one
+    /// is on the trail under `name`.
+    pub(crate) async fn prove_password(
+        &self,
+        session: &Session,
+        password: Password,
+        name: AuditName,
+        client: &Client,
+    ) -> Result<User, Failure<ProofRefusal>> {
         let who = Guesser::at_account(session.user);
         let guess = self.charge(&who, client).await.map_err(|f| f.map(ProofRefusal::Guess))?;
-        let verified = self.verify_own(&session, &who, password, client).await;
-        let event = self.event(AuditName::SessionProved, client)?.of_user(session.user);
+        let verified = self.verify_own(session, &who, password, client).await;
         match verified {
-            Ok(Verification::Right) => {
+            Ok((Verification::Right, Some(user))) => {
                 self.settle(guess, Verdict::Withdrawn).await?;
-                self.record([event]).await?;
-                let proved_at = self.now();
-                let proved = self.change(token, |session| Ok(Session { proved_at, ..session })).await;
-                proved.map(drop).map_err(|f| f.map(ProofRefusal::Session))
+                Ok(user)
             }
-            Ok(Verification::Wrong | Verification::Broken) => {
+            Ok((Verification::Right | Verification::Wrong | Verification::Broken, _)) => {
                 self.settle(guess, Verdict::Failed).await?;
+                let event = self.event(name, client)?.of_user(session.user);
                 self.record([event.refused_by("invalid_credentials")]).await?;
                 Err(Failure::Refused(ProofRefusal::InvalidCredentials))
             }
@@ -146,9 +159,10 @@ impl Engine {
         who: &Guesser,
         password: Password,
         client: &Client,
-    ) -> Result<Verification, Failure<GuessRefusal>> {
+    ) -> Result<(Verification, Option<User>), Failure<GuessRefusal>> {
         let user = self.directory().user(UserKey::Id(session.user)).await?;
-        self.verify(&who.party(client), password, user.and_then(|user| user.password)).await
+        let hash = user.as_ref().and_then(|user| user.password.clone());
+        Ok((self.verify(&who.party(client), password, hash).await?, user))
     }
 
     /// The caller's own live sessions, oldest first.
@@ -218,21 +232,32 @@ impl Engine {
     /// Ends live sessions of the caller's account: on the trail and in the outbox first, so that a crash in between
     /// still ends them.
     async fn end(&self, by: &Session, which: Which, reason: EndReason, client: &Client) -> Result<usize, Fault> {
-        let now = self.now();
-        let mut ending = self.sessions().sessions_of(by.user, now).await?.live;
-        ending.retain(|session| which.includes(session.id));
-        if ending.is_empty() {
+        let changes = self.announce_endings(by.user, which, reason, client).await?;
+        if changes.is_empty() {
             return Ok(0);
         }
-        let mut changes = Vec::new();
-        for session in &ending {
-            let event = self.event(AuditName::SessionEnded, client)?.of_user(session.user);
-            let event = event.with("session", session.id.to_string()).with("reason", reason.name());
-            changes.push(Change::Audit(event));
-        }
+        let (count, now) = (changes.len(), self.now());
         let delivery = Delivery::of_ended_sessions(by.user, which, reason, now, self.random())?;
         self.commit(changes, vec![delivery]).await.map_err(unexpected)?;
-        Ok(ending.len())
+        Ok(count)
+    }
+
+    /// A line of the trail for each live session that is about to be ended.
+    pub(crate) async fn announce_endings(
+        &self,
+        user: UserId,
+        which: Which,
+        reason: EndReason,
+        client: &Client,
+    ) -> Result<Vec<Change>, Fault> {
+        let live = self.sessions().sessions_of(user, self.now()).await?.live;
+        let ending = live.iter().filter(|session| which.includes(session.id));
+        let line = |session: &Session| {
+            let event = self.event(AuditName::SessionEnded, client)?.of_user(user);
+            let event = event.with("session", session.id.to_string()).with("reason", reason.name());
+            Ok(Change::Audit(event))
+        };
+        ending.map(line).collect()
     }
 }
 

@@ -185,6 +185,12 @@ impl Session {
         }
     }
 
+    /// The same session under another id and token, to go on in its place: it ends when it would have.
+    pub(crate) fn renewed(&self, id: SessionId, token: &SessionToken, now: Timestamp) -> Self {
+        let (revision, token) = (Revision::FIRST, token.digest());
+        Self { id, revision, token, last_seen_at: now, proved_at: now, ..self.clone() }
+    }
+
     /// Whether the session is accepted at `now`, and if not, why.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod first_administrator;
 mod keys;
 mod login;
 mod races;
+mod recovery;
 mod sessions;
 mod sign_up;
 mod world;

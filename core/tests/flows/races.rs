@@ -4,7 +4,9 @@ use std::sync::{Arc, Barrier};
 
 use doorwarden_core::client::Client;
 use doorwarden_core::engine::Engine;
-use doorwarden_core::login::{LoginStep, TakeOver};
+use doorwarden_core::login::{LoginRefusal, LoginStep, TakeOver};
+use doorwarden_core::password::Password;
+use doorwarden_core::password_change::{Continuation, PasswordChange};
 use doorwarden_core::policy::Policy;
 use doorwarden_core::session::OnConflict;
 use doorwarden_core::sign_up::SignUpForm;
@@ -13,7 +15,7 @@ use doorwarden_core::testing::{MemoryMailer, MemoryStore};
 use doorwarden_core::user::UserStatus;
 use futures_executor::block_on;
 
-use crate::world::{PASSWORD, WRONG, add, form, links, login, policy, start};
+use crate::world::{PASSWORD, WRONG, add, form, links, login, policy, refusal, start};
 
 struct Crowd {
     engine: Engine,
@@ -49,7 +51,11 @@ fn at_once<T: Send + Ord>(callers: usize, one: impl Fn(usize) -> T + Sync) -> Ve
 }
 
 fn code(engine: &Engine, password: &str) -> &'static str {
-    match login(engine, "ada@example.org", password) {
+    code_of(login(engine, "ada@example.org", password))
+}
+
+fn code_of(step: Result<LoginStep, LoginRefusal>) -> &'static str {
+    match step {
         Ok(LoginStep::LoggedIn(_)) => "logged_in",
         Ok(LoginStep::SessionConflict { .. }) => "session_conflict",
         Ok(other) => panic!("{other:?}"),
@@ -165,5 +171,96 @@ fn se3_no_login_that_races_with_disabling_keeps_a_session() {
         });
         let set = block_on(crowd.store.sessions_of(user.id, crowd.engine.now())).unwrap();
         assert_eq!(set.live, []);
+    }
+}
+
+fn mailed_link(crowd: &Crowd) -> doorwarden_core::token::LinkToken {
+    block_on(crowd.engine.forgot_password("ada@example.org", &Client::default())).unwrap();
+    links(&crowd.mailer.take_mails()[0].text).remove(0)
+}
+
+#[test]
+fn re1_a_reset_link_used_20_times_at_once_works_once() {
+    let crowd = Crowd::new(|policy| policy.lockout.max_failures = 100);
+    add(&crowd.engine, "ada@example.org", None);
+    let link = mailed_link(&crowd);
+    let answers = at_once(20, |n| {
+        let password = Password::new(format!("{PASSWORD} of {n}"));
+        match block_on(crowd.engine.reset_password(&link, password, &Client::default())) {
+            Ok(_) => "reset",
+            Err(failure) => refusal(failure).code(),
+        }
+    });
+    assert_eq!((count(&answers, "reset"), count(&answers, "link_invalid")), (1, 19), "{answers:?}");
+    let works = (0..20).filter(|n| code(&crowd.engine, &format!("{PASSWORD} of {n}")) == "logged_in").count();
+    assert_eq!(works, 1);
+}
+
+#[test]
+fn se3_no_login_with_the_former_password_outlives_a_reset_that_came_while_it_ran() {
+    for _ in 0..10 {
+        let crowd = Crowd::new(|policy| policy.session.on_conflict = OnConflict::Allow);
+        let user = add(&crowd.engine, "ada@example.org", None);
+        let link = mailed_link(&crowd);
+        at_once(30, |n| match n {
+            15 => {
+                let password = Password::new("another horse 2?".to_owned());
+                block_on(crowd.engine.reset_password(&link, password, &Client::default())).unwrap();
+                "reset"
+            }
+            _ => code_of(login(&crowd.engine, "ada@example.org", PASSWORD)),
+        });
+        let set = block_on(crowd.store.sessions_of(user.id, crowd.engine.now())).unwrap();
+        assert_eq!(set.live, [], "opened with the former password");
+    }
+}
+
+#[test]
+fn se3_no_login_with_the_former_password_outlives_a_change_that_came_while_it_ran() {
+    for session in [Continuation::WithNewToken, Continuation::WithSameToken] {
+        for _ in 0..5 {
+            let crowd = Crowd::new(|policy| policy.session.on_conflict = OnConflict::Allow);
+            let user = add(&crowd.engine, "ada@example.org", None);
+            let Ok(LoginStep::LoggedIn(own)) = login(&crowd.engine, "ada@example.org", PASSWORD) else { panic!() };
+            let kept = at_once(30, |n| match n {
+                15 => {
+                    let [current, new] = [PASSWORD, "another horse 2?"].map(|typed| Password::new(typed.to_owned()));
+                    let change = PasswordChange { current, new, session, client: Client::default() };
+                    let token = block_on(crowd.engine.change_password(&own.token, change)).unwrap();
+                    Some(token.as_ref().unwrap_or(&own.token).digest())
+                }
+                _ => {
+                    code_of(login(&crowd.engine, "ada@example.org", PASSWORD));
+                    None
+                }
+            });
+            let set = block_on(crowd.store.sessions_of(user.id, crowd.engine.now())).unwrap();
+            let live: Vec<_> = set.live.iter().map(|session| Some(session.token)).collect();
+            assert_eq!(live, kept.into_iter().filter(Option::is_some).collect::<Vec<_>>(), "{session:?}");
+        }
+    }
+}
+
+#[test]
+fn of_a_log_out_and_a_change_at_once_neither_brings_the_session_back() {
+    for _ in 0..20 {
+        let crowd = Crowd::new(|_| {});
+        let user = add(&crowd.engine, "ada@example.org", None);
+        let Ok(LoginStep::LoggedIn(own)) = login(&crowd.engine, "ada@example.org", PASSWORD) else { panic!() };
+        let answers = at_once(2, |n| match n {
+            0 => {
+                let [current, new] = [PASSWORD, "another horse 2?"].map(|typed| Password::new(typed.to_owned()));
+                let session = Continuation::WithNewToken;
+                let change = PasswordChange { current, new, session, client: Client::default() };
+                let changed = block_on(crowd.engine.change_password(&own.token, change));
+                matches!(changed, Ok(Some(_)))
+            }
+            _ => {
+                _ = block_on(crowd.engine.end_sessions(user.id, &Client::default()));
+                false
+            }
+        });
+        let set = block_on(crowd.store.sessions_of(user.id, crowd.engine.now())).unwrap();
+        assert!(set.live.is_empty() || answers.contains(&true));
     }
 }

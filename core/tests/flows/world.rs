@@ -75,6 +75,7 @@ impl World {
     pub(crate) fn code(&self, identifier: &str, password: &str) -> &'static str {
         match self.login(identifier, password) {
             Ok(LoginStep::LoggedIn(_)) => "logged_in",
+            Ok(LoginStep::PasswordChangeRequired { .. }) => "password_change_required",
             Ok(LoginStep::TermsRequired { .. }) => "terms_required",
             Ok(LoginStep::SessionConflict { .. }) => "session_conflict",
             Ok(other) => panic!("{other:?}"),
@@ -99,6 +100,11 @@ impl World {
     /// The links of the mails sent since the last look, in order.
     pub(crate) fn links(&self) -> Vec<LinkToken> {
         self.mailer.take_mails().iter().flat_map(|mail| links(&mail.text)).collect()
+    }
+
+    /// Milliseconds on the world's clock.
+    pub(crate) fn millis(&self) -> u64 {
+        u64::try_from(self.engine.now().as_millis()).unwrap()
     }
 
     pub(crate) fn pass(&self, seconds: u64) {

@@ -28,6 +28,8 @@ pub fn what_was_committed_is_read_back_whole(open: &dyn Fn() -> Arc<dyn Director
         Parcel::Mail(sealed(1)),
         Parcel::EndSession { user: account, session, reason },
         Parcel::EndSessions { user: account, except: Some(session), reason },
+        Parcel::VoidTickets { user: account },
+        Parcel::LiftRestriction { user: account },
     ];
     let deliveries = [20, 21, 22].into_iter().zip(parcels);
     let deliveries: Vec<Delivery> =
