@@ -4,7 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `session`, `sessions`, `first_administrator`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `session`, `sessions`, `password`, `first_administrator`, `health`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
 //! | `credential`, `cookie` | what a request shows of a session |
@@ -58,6 +58,7 @@ mod login;
 mod openapi;
 mod options;
 mod origin;
+mod password;
 mod problem;
 mod serve;
 mod session;
@@ -111,8 +112,12 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(verification::decline))
         .routes(routes!(verification::resend))
         .routes(routes!(login::login))
+        .routes(routes!(login::change_password))
         .routes(routes!(login::accept_terms))
         .routes(routes!(login::take_over))
+        .routes(routes!(password::forgot))
+        .routes(routes!(password::reset))
+        .routes(routes!(password::change))
         .routes(routes!(session::log_out))
         .routes(routes!(session::show))
         .routes(routes!(session::extend))

@@ -105,6 +105,25 @@ impl FromFields for LoginBody {
     }
 }
 
+/// The step that sets the password that is demanded.
+#[derive(Debug, ToSchema)]
+#[schema(as = LoginPassword)]
+pub(crate) struct NewPasswordBody {
+    /// From the step before.
+    #[schema(value_type = String)]
+    ticket: WishingTicket,
+    /// The password to come.
+    #[schema(value_type = String, format = Password)]
+    new_password: Password,
+}
+
+impl FromFields for NewPasswordBody {
+    fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
+        let new_password = Password::new(fields.text("new_password")?);
+        Ok(Self { new_password, ticket: WishingTicket::take_from(fields)? })
+    }
+}
+
 /// The step that accepts the documents in force.
 #[derive(Debug, ToSchema)]
 #[schema(as = LoginTerms)]
@@ -154,6 +173,11 @@ pub(crate) enum StepBody {
         #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
+    /// The password is too old, or an administrator demands another: `/login/password`.
+    PasswordChangeRequired {
+        /// For the next step; works once, for five minutes.
+        ticket: String,
+    },
     /// The documents must be accepted: `/login/terms`.
     TermsRequired {
         /// For the next step; works once, for as long as `login.ticket` says.
@@ -191,6 +215,25 @@ pub(crate) async fn login(
     let request = LoginRequest { identifier, password, client: client.clone() };
     let step = auth.engine().login(request).await?;
     Stepping { auth, client, presented, want }.answer(step).await
+}
+
+/// Sets the password that is demanded and goes on with the login; all sessions of the account end.
+#[utoipa::path(
+    post, path = "/login/password", tag = "login", request_body = NewPasswordBody,
+    responses(
+        (status = 200, body = StepBody),
+        (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
+            "ticket_invalid, password_too_weak, busy, account_disabled"),
+    )
+)]
+pub(crate) async fn change_password(
+    State(auth): State<Auth>,
+    Caller(client): Caller,
+    presented: Presented,
+    JsonBody(NewPasswordBody { ticket, new_password }): JsonBody<NewPasswordBody>,
+) -> Result<Response, Problem> {
+    let step = auth.engine().change_due_password(&ticket.token, new_password, &client).await?;
+    Stepping { auth, client, presented, want: ticket.want }.answer(step).await
 }
 
 /// Accepts the documents in force and goes on with the login.
@@ -246,6 +289,9 @@ impl Stepping {
         let ticket = |token: TicketToken| WishingTicket { token, want: self.want }.text();
         let step = match step {
             LoginStep::LoggedIn(logged_in) => return self.logged_in(logged_in).await,
+            LoginStep::PasswordChangeRequired { ticket: token } => {
+                StepBody::PasswordChangeRequired { ticket: ticket(token) }
+            }
             LoginStep::TermsRequired { ticket: token, terms, privacy } => StepBody::TermsRequired {
                 ticket: ticket(token),
                 terms: DocumentBody::if_asked(&terms),

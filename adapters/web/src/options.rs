@@ -151,7 +151,7 @@ impl OptionsBody {
                 max_length: policy.password.max_length,
                 require: policy.password.require.iter().copied().map(class).collect(),
             },
-            recovery: false,
+            recovery: policy.recovers_by_mail(),
             totp: TotpOptionsBody { digits: 6 },
             session: SessionOptionsBody { extendable: policy.session.extendable },
             sso: Vec::new(),

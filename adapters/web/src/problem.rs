@@ -10,6 +10,8 @@ use doorwarden_core::error::{Failure, Fault};
 use doorwarden_core::guess::GuessRefusal;
 use doorwarden_core::login::LoginRefusal;
 use doorwarden_core::password::UnmetRule;
+use doorwarden_core::password_change::PasswordChangeRefusal;
+use doorwarden_core::recovery::RecoveryRefusal;
 use doorwarden_core::session::{ProofRefusal, SessionRefusal};
 use doorwarden_core::sign_up::{SignUpRefusal, VerificationRefusal};
 use serde::Serialize;
@@ -75,6 +77,8 @@ codes! {
     SignUpClosed = "sign_up_closed", FORBIDDEN, "Sign-up is closed";
     /// The host, or the list of domains, refused the sign-up.
     SignUpRefused = "sign_up_refused", FORBIDDEN, "The sign-up was refused";
+    /// Passwords aren't reset by mail.
+    RecoveryDisabled = "recovery_disabled", FORBIDDEN, "Recovery by mail is off";
     /// The connection mode isn't offered.
     ModeDisabled = "mode_disabled", FORBIDDEN, "The connection mode isn't offered";
     /// The request comes from a page of another origin.
@@ -290,6 +294,35 @@ impl From<LoginRefusal> for Problem {
         let problem = Self::refused(refusal.code(), &refusal);
         if let LoginRefusal::LockedOut { retry_after } | LoginRefusal::Busy { retry_after } = refusal {
             return problem.with_retry_after(retry_after);
+        }
+        if let LoginRefusal::PasswordTooWeak(unmet) = &refusal {
+            return problem.with_unmet(unmet);
+        }
+        problem
+    }
+}
+
+impl From<RecoveryRefusal> for Problem {
+    fn from(refusal: RecoveryRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        if let RecoveryRefusal::TooManyRequests { retry_after } | RecoveryRefusal::Busy { retry_after } = refusal {
+            return problem.with_retry_after(retry_after);
+        }
+        if let RecoveryRefusal::PasswordTooWeak(unmet) = &refusal {
+            return problem.with_unmet(unmet);
+        }
+        problem
+    }
+}
+
+impl From<PasswordChangeRefusal> for Problem {
+    fn from(refusal: PasswordChangeRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        if let PasswordChangeRefusal::Proof(refusal) = refusal {
+            return refusal.into();
+        }
+        if let PasswordChangeRefusal::PasswordTooWeak(unmet) = &refusal {
+            return problem.with_unmet(unmet);
         }
         problem
     }

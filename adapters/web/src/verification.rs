@@ -35,7 +35,7 @@ impl FromFields for LinkBody {
 #[schema(as = Address)]
 pub(crate) struct EmailBody {
     /// The e-mail address.
-    email: String,
+    pub(crate) email: String,
 }
 
 impl FromFields for EmailBody {

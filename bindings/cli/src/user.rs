@@ -1,6 +1,7 @@
 //! `doorwarden user`: accounts, for whoever runs the machine.
 
 mod add;
+mod demand_password_change;
 mod end_sessions;
 mod list;
 mod status;
@@ -29,6 +30,8 @@ pub(crate) enum UserCommand {
     Disable(Account),
     /// Switch an account on again
     Enable(Account),
+    /// Have the next login ask for another password
+    DemandPasswordChange(Account),
     /// Lift the restriction that failed logins brought on an account
     Unlock(Account),
     /// Not available in this build
@@ -59,6 +62,9 @@ fn carry_out(path: &Path, command: UserCommand, output: &mut Output) -> Result<E
             status::run(&engine(path, output)?, &account.typed, UserStatus::Disabled, output)
         }
         UserCommand::Enable(account) => status::run(&engine(path, output)?, &account.typed, UserStatus::Active, output),
+        UserCommand::DemandPasswordChange(account) => {
+            demand_password_change::run(&engine(path, output)?, &account.typed, output)
+        }
         UserCommand::Unlock(account) => unlock::run(&engine(path, output)?, &account.typed, output),
         UserCommand::ResetTotp(_) => {
             output.unusable("user reset-totp is not available in this build");

@@ -21,6 +21,8 @@ mod hosts;
 #[cfg(test)]
 mod origins;
 #[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod server;

@@ -69,6 +69,12 @@ async fn sign_up(seen: &mut Seen) {
     let root = json!({ "token": "x", "email": EMAIL, "password": PASSWORD });
     seen.expect(world.post("/first-administrator", root), 410, "link_invalid").await;
 
+    let link = json!({ "token": "x", "new_password": PASSWORD });
+    seen.expect(world.post("/password/reset", link), 410, "link_invalid").await;
+    let unmailed = World::with(|policy| policy.recovery.enabled = false).await;
+    let forgot = json!({ "email": EMAIL });
+    seen.expect(unmailed.post("/password/forgot", forgot), 403, "recovery_disabled").await;
+
     let closed = World::with(|policy| policy.sign_up.open = false).await;
     seen.expect(closed.post("/sign-up", form(EMAIL, PASSWORD, "ada")), 403, "sign_up_closed").await;
     let open = World::with(|policy| policy.sign_up.verify_email = false).await;
@@ -91,6 +97,7 @@ async fn login(seen: &mut Seen) {
     world.login(EMAIL, PASSWORD).send().await.cookie();
     seen.expect(world.login(EMAIL, PASSWORD), 409, "session_limit").await;
     for (path, body) in [
+        ("/login/password", json!({ "ticket": "dwt_x", "new_password": "x" })),
         ("/login/terms", json!({ "ticket": "dwt_x", "accept": {} })),
         ("/login/takeover", json!({ "ticket": "dwt_x.token", "proceed": false })),
     ] {

@@ -46,11 +46,15 @@ fn an_account_is_added_listed_disabled_enabled_and_unlocked() {
     assert_eq!(machine.done(&["user", "end-sessions", "ada"]), "ada@example.org: its sessions are ended\n");
     assert!(block_on(service.check(&login.token)).is_err());
 
+    let demanded = machine.done(&["user", "demand-password-change", "ada"]);
+    assert_eq!(demanded, "ada@example.org: must change the password at the next login\n");
+    assert!(matches!(enter(PASSWORD), Ok(LoginStep::PasswordChangeRequired { .. })));
+
     let told = machine.run(&["audit", "--user", "ada", "--json"]).json_lines();
     let names: Vec<_> = told.iter().map(|event| event["name"].as_str().unwrap()).collect();
     let changes: Vec<_> =
         names.into_iter().filter(|name| *name == "user.changed" || *name == "login.unlocked").collect();
-    let expected = ["user.changed", "user.changed", "user.changed", "login.unlocked", "login.unlocked"];
+    let expected = ["user.changed", "user.changed", "user.changed", "login.unlocked", "login.unlocked", "user.changed"];
     assert_eq!(changes, expected);
 }
 
