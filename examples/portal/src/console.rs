@@ -48,6 +48,7 @@ pub(crate) fn router(engine: Engine, configuration: &Configuration, mail_folder:
     let pages = Router::new()
         .route("/", get(page))
         .route("/verify-email", get(page))
+        .route("/reset-password", get(page))
         .route("/first-administrator", get(page))
         .route("/portal.json", get(portal))
         .route(LOGO, get(logo))

@@ -8,6 +8,7 @@ const STEPS = {
     session.announceLogin();
     return go('start');
   },
+  password_change_required: (step) => go('password-change', { step }),
   terms_required: (step) => go('terms', { step }),
   async session_conflict(step) {
     const { openSessionConflict } = await import('./dialogs/session-conflict.js');

@@ -21,6 +21,7 @@ async function start() {
   await chooseLanguage(options.console.locales);
   wearBrand(options.console);
   if (location.pathname === '/verify-email') return go('verify-email', { token });
+  if (location.pathname === '/reset-password') return go('reset-password', { token });
   if (location.pathname === '/first-administrator') return go('first-administrator', { token });
   return home();
 }

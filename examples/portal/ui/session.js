@@ -13,7 +13,7 @@ let live = null;
 let ticking = null;
 let asking = false;
 
-/** Tells `tick`, `changed`, `warning`, `ended` (with `code`) and `logged-in-elsewhere`. */
+/** Tells `tick`, `changed`, `renewed`, `warning`, `ended` (with `code`) and `logged-in-elsewhere`. */
 export const changes = new EventTarget();
 
 /** `{user, session, endsAt, limit}` while logged in, else null; `limit` says which limit comes first, `lifetime` or `idle`. */
@@ -22,6 +22,12 @@ export const now = () => live;
 export async function restore() {
   const { user, session } = await call('GET', '/session');
   adopt(user, session);
+}
+
+/** After the session went on under another id and token. */
+export async function renew() {
+  await restore();
+  tell('renewed');
 }
 
 /** Takes over what a login or a look-up answered. */

@@ -13,6 +13,7 @@ const PORTAL = process.env.PORTAL_BIN;
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const PATIENCE = 20_000;
 const PASSWORD = 'correct horse 9!';
+const NEW_PASSWORD = 'another horse 8?';
 const PHONE = { width: 390, height: 844 };
 let browser;
 
@@ -224,6 +225,107 @@ test('the link that the portal prints makes the first administrator', async (t) 
   await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await page.getByRole('button', { name: 'Create the account' }).click();
   await inDialog(page, 'This link doesn’t work any more');
+});
+
+test('a forgotten password is changed by mail: the old one is refused and the new one works', async (t) => {
+  const portal = await startPortal(t);
+  const { page } = await person(t, portal);
+  await becomeMember(page, portal, 'ada@example.org');
+  const ask = async (email) => {
+    await page.goto(portal.url);
+    await page.getByText('Forgot password?').click();
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    await inDialog(page, 'Set a new password');
+    await page.getByLabel('E-mail', { exact: true }).fill(email);
+    await page.getByRole('button', { name: 'Send the link' }).click();
+    await inDialog(page, 'Check your mail');
+    return page.locator('.intro').textContent();
+  };
+  const known = await ask('ada@example.org');
+  assert.equal((await ask('eve@example.org')).replace('eve', 'ada'), known, 'the same is said whatever was typed');
+
+  const link = await portal.mailedLink('reset-password');
+  await page.goto(link);
+  await inDialog(page, 'Choose a new password');
+  assert.equal(new URL(page.url()).search, '', 'the token left the address bar');
+  const chosen = page.getByLabel('New password', { exact: true });
+  await chosen.fill('abc4');
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await page.getByRole('listitem').filter({ hasText: 'a special character, still missing' }).waitFor();
+  await picture(page, 'reset-password');
+  await chosen.fill(NEW_PASSWORD);
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await inDialog(page, 'Log in');
+  await page.getByText('Your new password is set').waitFor();
+
+  await logIn(page, 'ada@example.org');
+  await page.getByText('These login details aren’t right').waitFor();
+  await logIn(page, 'ada@example.org', NEW_PASSWORD);
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await page.goto(link);
+  await chosen.fill(NEW_PASSWORD);
+  await page.getByRole('button', { name: 'Set the password' }).click();
+  await inDialog(page, 'This link doesn’t work any more');
+  await page.getByRole('button', { name: 'Ask for a new link' }).click();
+  await inDialog(page, 'Set a new password');
+});
+
+test('changing the password ends the other browser’s session and this one goes on', async (t) => {
+  const portal = await startPortal(t, '[session]\nmax_concurrent = 3\n');
+  const first = await newcomer(t, portal);
+  const second = await person(t, portal);
+  await second.page.goto(portal.url);
+  await logIn(second.page, first.email);
+  await second.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  await first.page.reload();
+  await first.page.getByRole('button', { name: /^End the session of Chrome on Linux/ }).waitFor();
+
+  await first.page.getByRole('button', { name: /^User menu/ }).click();
+  await picture(first.page, 'user-menu');
+  await first.page.getByRole('button', { name: 'Change password' }).click();
+  await inDialog(first.page, 'Change password');
+  const [current, chosen] = ['Current password', 'New password'].map((label) => first.page.getByLabel(label, { exact: true }));
+  const change = first.page.getByRole('button', { name: 'Change', exact: true });
+  await current.fill('not my password 1!');
+  await chosen.fill(NEW_PASSWORD);
+  await change.click();
+  await first.page.getByText('These login details aren’t right').waitFor();
+  await current.fill(PASSWORD);
+  await chosen.fill(PASSWORD);
+  await change.click();
+  await first.page.getByText('It is the same as your old password').waitFor();
+  await picture(first.page, 'change-password');
+  await chosen.fill(NEW_PASSWORD);
+  await change.click();
+  await first.page.getByText('Your password is changed').first().waitFor();
+  await picture(first.page, 'change-password-done');
+  await first.page.getByRole('button', { name: 'Close' }).click();
+  await first.page.getByText('You are logged in nowhere else').waitFor();
+  assert.match(await focused(first.page), /^User menu/);
+
+  await second.page.getByRole('button', { name: 'Extend' }).first().click();
+  await inDialog(second.page, 'Log in');
+  await second.page.getByText('Your session was ended').waitFor();
+  await logIn(second.page, first.email, NEW_PASSWORD);
+  await second.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+});
+
+test('a password that is too old is changed on the way in', async (t) => {
+  const portal = await startPortal(t, '[password]\nmax_age = "4s"\n');
+  const { page } = await person(t, portal);
+  await becomeMember(page, portal, 'ada@example.org');
+  await page.waitForTimeout(4_000);
+  await logIn(page, 'ada@example.org');
+  await inDialog(page, 'Choose a new password');
+  await picture(page, 'password-change');
+  const chosen = page.getByLabel('New password', { exact: true });
+  await chosen.fill(PASSWORD);
+  await page.getByRole('button', { name: 'Change and go on' }).click();
+  await page.getByText('It is the same as your old password').waitFor();
+  await chosen.fill(NEW_PASSWORD);
+  await page.getByRole('button', { name: 'Change and go on' }).click();
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
 });
 
 test('ending another session asks for the password when the login was a while ago', async (t) => {
@@ -446,6 +548,11 @@ async function labelled(page) {
     .filter((element) => element.checkVisibility() && !element.labels?.length && !element.getAttribute('aria-label') && !element.textContent.trim())
     .map((element) => element.outerHTML));
   assert.deepEqual(nameless, [], 'every control has a name');
+}
+
+/** Keeps a picture for whoever asks for them by naming a directory in PICTURES. */
+async function picture(page, name) {
+  if (process.env.PICTURES) await page.screenshot({ path: join(process.env.PICTURES, `${name}.png`) });
 }
 
 /** The focused element by its name attribute or label. */

@@ -22,6 +22,8 @@ export default {
     identifier: { email: 'E-mail', username: 'Username', both: 'E-mail or username' },
     fullName: 'Full name',
     password: 'Password',
+    currentPassword: 'Current password',
+    newPassword: 'New password',
     invitation: 'Invitation token',
     accessKey: 'API key',
     secretKey: 'Secret key',
@@ -84,6 +86,7 @@ export default {
     kept: 'The existing session goes on. You aren’t logged in here.',
     verified: 'Your e-mail address is confirmed. You can log in now.',
     signed_up: 'Your account is ready. You can log in now.',
+    password_reset: 'Your new password is set, and all sessions were ended. You can log in now.',
     administrator: 'The administrator’s account is ready. You can log in now.',
   },
 
@@ -171,6 +174,30 @@ export default {
     sent: (email) => ['If ', email, ' belongs to an account, a link to set a new password is on its way. It works once and only for a short time.'],
   },
 
+  reset: {
+    title: 'Choose a new password',
+    intro: 'Setting it ends all sessions of your account and doesn’t log you in.',
+    submit: 'Set the password',
+    busy: 'Setting…',
+    again: 'Ask for a new link',
+  },
+
+  passwordDue: {
+    title: 'Choose a new password',
+    intro: 'Your password is too old, or your administrator asks you to change it. Choose another to go on; sessions elsewhere end.',
+    submit: 'Change and go on',
+    busy: 'Changing…',
+  },
+
+  changePassword: {
+    title: 'Change password',
+    intro: 'Sessions in other browsers and on other devices end; this one goes on.',
+    submit: 'Change',
+    busy: 'Changing…',
+    done: 'Your password is changed, and all other sessions were ended.',
+    close: 'Close',
+  },
+
   prove: {
     title: 'Confirm that it’s you',
     intro: 'You logged in a while ago. Enter your password to go on.',
@@ -195,6 +222,7 @@ export default {
     start: 'Start',
     userMenu: (name) => `User menu of ${name}`,
     shortcut: ['Key ', '[', ' narrows the sidebar'],
+    changePassword: 'Change password',
     logOut: 'Log Out',
     loggingOut: 'Logging out…',
   },

@@ -22,6 +22,8 @@ export default {
     identifier: { email: '이메일', username: '사용자 이름', both: '이메일 또는 사용자 이름' },
     fullName: '이름',
     password: '비밀번호',
+    currentPassword: '현재 비밀번호',
+    newPassword: '새 비밀번호',
     invitation: '초대 토큰',
     accessKey: 'API 키',
     secretKey: '비밀 키',
@@ -84,6 +86,7 @@ export default {
     kept: '기존 세션이 유지됩니다. 이 브라우저에서는 로그인하지 않았습니다.',
     verified: '이메일 주소가 확인되었습니다. 이제 로그인할 수 있습니다.',
     signed_up: '계정이 만들어졌습니다. 이제 로그인할 수 있습니다.',
+    password_reset: '새 비밀번호가 설정되었고 모든 세션이 종료되었습니다. 이제 로그인할 수 있습니다.',
     administrator: '관리자 계정이 만들어졌습니다. 이제 로그인할 수 있습니다.',
   },
 
@@ -171,6 +174,30 @@ export default {
     sent: (email) => ['', email, ' 주소로 된 계정이 있다면 새 비밀번호를 설정할 링크를 보냈습니다. 링크는 짧은 시간 동안 한 번만 사용할 수 있습니다.'],
   },
 
+  reset: {
+    title: '새 비밀번호 정하기',
+    intro: '새 비밀번호를 설정하면 계정의 모든 세션이 종료되며, 자동으로 로그인되지 않습니다.',
+    submit: '비밀번호 설정',
+    busy: '설정하는 중…',
+    again: '새 링크 요청',
+  },
+
+  passwordDue: {
+    title: '새 비밀번호 정하기',
+    intro: '비밀번호가 오래되었거나 관리자가 변경을 요청했습니다. 계속하려면 다른 비밀번호를 정하세요. 다른 곳의 세션은 종료됩니다.',
+    submit: '변경하고 계속',
+    busy: '변경하는 중…',
+  },
+
+  changePassword: {
+    title: '비밀번호 변경',
+    intro: '다른 브라우저와 기기의 세션은 종료되고 이 세션은 계속됩니다.',
+    submit: '변경',
+    busy: '변경하는 중…',
+    done: '비밀번호를 변경했고 다른 세션을 모두 종료했습니다.',
+    close: '닫기',
+  },
+
   prove: {
     title: '본인 확인',
     intro: '로그인한 지 시간이 지났습니다. 계속하려면 비밀번호를 입력하세요.',
@@ -195,6 +222,7 @@ export default {
     start: '시작',
     userMenu: (name) => `${name} 님의 사용자 메뉴`,
     shortcut: ['', '[', ' 키로 사이드바 좁히기'],
+    changePassword: '비밀번호 변경',
     logOut: '로그아웃',
     loggingOut: '로그아웃하는 중…',
   },

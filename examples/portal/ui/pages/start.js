@@ -19,7 +19,7 @@ export function open(_state, signal) {
       el('div', { class: 'greeting' },
         el('h1', { tabindex: '-1' }, words.start.greeting(displayName(user))),
         el('p', null, words.start.since(moment(own.started_at)))),
-      el('div', { class: 'panels' }, accountPanel(user), sessionPanel(own, signal), sessionList()),
+      el('div', { class: 'panels' }, accountPanel(user), sessionPanel(own, signal), sessionList(signal)),
     ],
   }, signal);
 }

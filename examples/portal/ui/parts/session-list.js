@@ -4,6 +4,7 @@ import { ago, moment } from '../clock.js';
 import { withProof } from '../dialogs/prove.js';
 import { announce, el } from '../element.js';
 import { words } from '../language.js';
+import * as session from '../session.js';
 import { addressOf, deviceIcon, deviceName } from './client.js';
 import { actionButton } from './form.js';
 import { notice } from './notice.js';
@@ -11,7 +12,7 @@ import { notice } from './notice.js';
 const SKELETON_ROWS = 2;
 const MOST_PAGES = 5;
 
-export function sessionList() {
+export function sessionList(signal) {
   const title = el('h2', { id: 'sessions-title', tabindex: '-1' }, words.sessions.title);
   const messages = el('div', { class: 'messages', role: 'alert' });
   const list = el('ul', { class: 'session-list', 'aria-labelledby': 'sessions-title' });
@@ -78,6 +79,7 @@ export function sessionList() {
     if (!refusal.endsSession) messages.replaceChildren(notice({ kind: 'danger', refusal }));
   }
 
+  session.changes.addEventListener('renewed', load, { signal });
   load();
   return element;
 }

@@ -1,4 +1,4 @@
-// The menu behind the user icon: who is logged in, for how long, the reader's preferences, and Log Out.
+// The menu behind the user icon: who is logged in, for how long, the reader's preferences, the password, and Log Out.
 import { el } from '../element.js';
 import { icon } from '../icon.js';
 import { languages, words } from '../language.js';
@@ -31,12 +31,20 @@ export function userMenu(signal) {
       extendButton({ signal, failed: fail, kind: 'secondary small' })),
     el('div', { class: 'user-menu-choices' }, shortcutSwitch(), languages().length > 1 && languageSelect()),
     messages,
-    actionButton({ symbol: 'out', text: words.shell.logOut, busy: words.shell.loggingOut, kind: 'log-out', act: session.logOut, failed: fail }));
+    el('button', { type: 'button', class: 'button entry', onclick: changePassword }, icon('key'), words.shell.changePassword),
+    actionButton({ symbol: 'out', text: words.shell.logOut, busy: words.shell.loggingOut, kind: 'entry', act: session.logOut, failed: fail }));
 
   function open(wish) {
     panel.hidden = !wish;
     button.setAttribute('aria-expanded', String(wish));
     if (!wish) messages.replaceChildren();
+  }
+  async function changePassword() {
+    open(false);
+    // The dialog gives the focus back to it, and the menu's own entry is hidden by then.
+    button.focus();
+    const { openChangePassword } = await import('../dialogs/change-password.js');
+    openChangePassword();
   }
   const reachable = () => [...panel.querySelectorAll('button:not([hidden]), select, input')];
   button.addEventListener('click', () => open(panel.hidden));

@@ -1,0 +1,46 @@
+// Changes the password of whoever is logged in; this session goes on, all others end.
+import { call } from '../api.js';
+import { announce, el } from '../element.js';
+import { words } from '../language.js';
+import { form } from '../parts/form.js';
+import { openModal } from '../parts/modal.js';
+import { notice } from '../parts/notice.js';
+import { newPasswordField, passwordField } from '../parts/password-field.js';
+import * as session from '../session.js';
+
+export function openChangePassword() {
+  const { changePassword } = words;
+  const account = el('input', { type: 'text', name: 'identifier', autocomplete: 'username', value: session.now().user.email, readonly: true, hidden: true });
+  const current = passwordField({ name: 'current', label: words.field.currentPassword });
+  const chosen = newPasswordField({ label: words.field.newPassword });
+  const asked = form({
+    fields: [current, chosen],
+    content: [account, current.element, chosen.element],
+    submit: changePassword.submit,
+    busy: changePassword.busy,
+    async send(values) {
+      await call('POST', '/password/change', { current_password: values.current, new_password: values.password });
+      await session.renew();
+      done();
+    },
+    refused(refusal) {
+      if (refusal.endsSession) return true;
+      if (refusal.code !== 'invalid_credentials') return false;
+      current.say(words.refusals.invalid_credentials);
+      current.input.select();
+      return true;
+    },
+  });
+  const cancel = el('button', { type: 'button', class: 'button secondary wide', onclick: () => modal.close() }, words.cancel);
+  asked.element.append(cancel);
+  const intro = el('p', { class: 'intro' }, changePassword.intro);
+  const modal = openModal({ title: changePassword.title, body: [intro, asked.element] });
+
+  function done() {
+    intro.remove();
+    const close = el('button', { type: 'button', class: 'button primary wide', onclick: () => modal.close() }, changePassword.close);
+    asked.element.replaceWith(notice({ kind: 'success', text: changePassword.done }), close);
+    announce(changePassword.done);
+    close.focus();
+  }
+}
