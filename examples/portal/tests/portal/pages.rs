@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::http::Reply;
 use crate::process::{CHEAP, Folder, PASSWORD, WITHOUT_MAILS, root};
 
-const PAGES: &[&str] = &["/", "/verify-email", "/verify-email?token=x", "/first-administrator"];
+const PAGES: &[&str] =
+    &["/", "/verify-email", "/verify-email?token=x", "/reset-password?token=x", "/first-administrator"];
 
 fn assert_sealed(reply: &Reply, caching: &str, case: &str) {
     for (name, value) in [
