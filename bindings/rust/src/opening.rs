@@ -177,6 +177,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_built_in_is_named_with_the_feature_that_brings_it() {
+        let error = not_built_in("store.directory", "memory:", "memory");
+        let says = "store.directory = \"memory:\": this program was built without it; build doorwarden with feature \"memory\"";
+        assert_eq!(error.to_string(), says);
+        assert!(!error.is_fault());
+    }
+
+    #[test]
     fn a_wrong_file_is_no_fault_and_a_store_that_cannot_be_used_is() {
         assert!(!open_error("[session]\nlifetime = 5\n").is_fault());
         let error = open_error("[store]\ndirectory = \"sqlite:/dev/null/db\"\n");
