@@ -45,6 +45,7 @@
 //! | [`sign_up`] | [`Engine::sign_up`](engine::Engine::sign_up), then [`Engine::verify_email`](engine::Engine::verify_email) |
 //! | [`login`] | [`Engine::login`](engine::Engine::login), and a method for each further [`LoginStep`](login::LoginStep) |
 //! | [`session`] | [`Engine::check`](engine::Engine::check) for every request, [`extend`](engine::Engine::extend), [`log_out`](engine::Engine::log_out) |
+//! | [`totp`] | [`Engine::totp_setup`](engine::Engine::totp_setup), then [`totp_confirm`](engine::Engine::totp_confirm); [`totp_disable`](engine::Engine::totp_disable), [`reset_totp`](engine::Engine::reset_totp) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
 //! # The rest
@@ -61,7 +62,7 @@
 //! | [`seal`] | secrets at rest |
 //! | [`audit`] | the trail |
 //! | [`client`], [`network`], [`time`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
-//! | [`totp`], [`recovery`], [`keypair`] | policy sections of flows that are not in this build |
+//! | [`recovery`], [`keypair`] | policy sections of flows that are not in this build |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
 //! # What it never does

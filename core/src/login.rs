@@ -4,8 +4,10 @@
 //! Credentials ──▶ charge the guess ──▶ evaluate one hash ──▶ judge ──▶ refused: the guess has failed
 //!                 (guess.rs)           (login/credentials.rs)  │
 //!            in this order, each only where the policy        ▼
-//!            of the moment asks for it                      next ──▶ TermsRequired   (login/terms.rs)
-//!                                                             │  ──▶ SessionConflict (login/conflict.rs)
+//!            of the moment asks for it                      next ──▶ OtpRequired       (login/otp.rs)
+//!                                                             │  ──▶ TotpSetupRequired (login/totp_setup.rs)
+//!                                                             │  ──▶ TermsRequired     (login/terms.rs)
+//!                                                             │  ──▶ SessionConflict   (login/conflict.rs)
 //!                                                             ▼
 //!                                           commit ──▶ open the session ──▶ LoggedIn: the count is cleared
 //! ```
@@ -15,9 +17,11 @@
 
 mod conflict;
 mod credentials;
+mod otp;
 mod outcome;
 mod policy;
 mod terms;
+mod totp_setup;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +30,7 @@ pub use self::credentials::LoginRequest;
 use self::credentials::{Credentials, Named};
 pub use self::outcome::{LoggedIn, LoginRefusal, LoginStep};
 pub use self::policy::{EndpointPolicy, IdentifierKind, LoginPolicy};
+pub use self::totp_setup::SetUp;
 use crate::audit::{AuditEvent, AuditName};
 use crate::client::Client;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
@@ -33,6 +38,7 @@ use crate::error::{Failure, Fault};
 use crate::guess::Guess;
 use crate::lockout::Verdict;
 use crate::policy::Policy;
+use crate::seal::Sealed;
 use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
 use crate::store::{Change, OpenError, UserKey};
 use crate::ticket::{Grant, Ticket, TicketKey};
@@ -53,6 +59,9 @@ pub struct LoginProgress {
     pub client: Client,
     /// When the password was right.
     pub password_at: Timestamp,
+    /// When a one-time password or recovery code was right.
+    #[serde(default)]
+    pub second_factor_at: Option<Timestamp>,
     /// The step that its ticket is for.
     pub awaits: Option<Awaited>,
 }
@@ -62,6 +71,10 @@ pub struct LoginProgress {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Awaited {
+    /// A one-time password or a recovery code.
+    Otp,
+    /// A code of this secret, which isn't the account's before.
+    TotpSetup(Sealed),
     /// Accepting the documents.
     Terms,
     /// Ending these sessions or leaving them.
@@ -72,6 +85,8 @@ pub enum Awaited {
 #[derive(Debug, PartialEq)]
 enum Next {
     Refuse(LoginRefusal, &'static str),
+    AskOtp,
+    AskTotpSetup,
     AskTerms,
     AskConflict(Vec<Session>),
     Open { ending: Vec<SessionId> },
@@ -91,6 +106,15 @@ fn next(
     }
     if user.password_changed_at.is_some_and(|at| progress.password_at < at) {
         return Next::Refuse(LoginRefusal::TicketInvalid, "password_changed");
+    }
+    match &user.totp {
+        Some(totp) if totp.is_spent(&policy.totp) => {
+            return Next::Refuse(LoginRefusal::CodesSpent, "totp.max_failures");
+        }
+        // A proof older than the set-up was one of another secret.
+        Some(totp) if progress.second_factor_at.is_none_or(|at| at < totp.enabled_at) => return Next::AskOtp,
+        None if policy.totp.is_required_of(&user.role) => return Next::AskTotpSetup,
+        Some(_) | None => {}
     }
     if terms::are_due(user, policy) {
         return Next::AskTerms;
@@ -149,7 +173,8 @@ impl Engine {
             Credentials::Right(user) => {
                 let client = request.client.clone();
                 let mode = SessionMode::Session;
-                let progress = LoginProgress { user: user.id, mode, client, password_at, awaits: None };
+                let progress =
+                    LoginProgress { user: user.id, mode, client, password_at, second_factor_at: None, awaits: None };
                 let step = self.advance(progress, None, Some(guess)).await;
                 self.rehash(user, &request).await;
                 return step;
@@ -177,6 +202,13 @@ impl Engine {
         let user = progress.user;
         let step = self.take_next_step(progress, agreed).await;
         let complete = matches!(step, Ok(LoginStep::LoggedIn(_)));
+        if let Ok(LoginStep::LoggedIn(LoggedIn { user: User { totp: Some(totp), .. }, .. })) = &step
+            && totp.forgiven().is_some()
+            && let Err(fault) = self.forgive_wrong_codes(user).await
+        {
+            // They stay counted until the next login.
+            tracing::warn!(%user, %fault, "wrong codes were not forgiven");
+        }
         let settled = match guess {
             Some(guess) if complete => self.settle(guess, Verdict::Completed).await.map(drop),
             Some(guess) => self.settle(guess, Verdict::Withdrawn).await.map(drop),
@@ -209,7 +241,7 @@ impl Engine {
                 Next::Open { ending } => ending,
                 other => {
                     self.retract(&progress, prepared).await?;
-                    return self.ask_or_refuse(progress, other, &policy).await;
+                    return self.ask_or_refuse(progress, other, &user, &policy).await;
                 }
             };
             let opening = self.announce(&progress, prepared, &ending, &policy).await?;
@@ -230,9 +262,12 @@ impl Engine {
         &self,
         progress: LoginProgress,
         next: Next,
+        user: &User,
         policy: &Policy,
     ) -> Result<LoginStep, Failure<LoginRefusal>> {
         match next {
+            Next::AskOtp => self.ask_otp(progress).await,
+            Next::AskTotpSetup => self.ask_totp_setup(progress, user, policy).await,
             Next::AskTerms => self.ask_terms(progress, policy).await,
             Next::AskConflict(live) => self.ask_conflict(progress, live).await,
             Next::Refuse(refusal, rule) => self.refuse(&progress, refusal, rule).await,
@@ -275,7 +310,7 @@ impl Engine {
         let (now, user) = (self.now(), progress.user);
         let token = SessionToken::generate(*user.as_bytes(), self.random())?;
         let id = SessionId::generate(now, self.random())?;
-        let proved_at = progress.password_at;
+        let proved_at = progress.second_factor_at.map_or(progress.password_at, |at| at.max(progress.password_at));
         let opening = Opening { id, user, mode: progress.mode, client: progress.client.clone(), proved_at };
         let session = Session::open(opening, &token, &policy.session, now);
         Ok(Prepared { session, token, announced_endings: Vec::new() })
@@ -318,7 +353,9 @@ impl Engine {
     async fn peek(&self, token: &TicketToken) -> Result<LoginProgress, Failure<LoginRefusal>> {
         match self.tickets().peek(&TicketKey::from(token), self.now()).await?.map(|ticket| ticket.grant) {
             Some(Grant::Login(progress)) => Ok(progress),
-            Some(Grant::FirstAdministrator) | None => Err(Failure::Refused(LoginRefusal::TicketInvalid)),
+            Some(Grant::TotpSetup(_) | Grant::FirstAdministrator) | None => {
+                Err(Failure::Refused(LoginRefusal::TicketInvalid))
+            }
         }
     }
 

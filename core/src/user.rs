@@ -9,6 +9,7 @@ use crate::email::Email;
 pub use crate::id::UserId;
 use crate::password::PasswordHash;
 use crate::time::Timestamp;
+use crate::totp::Totp;
 use crate::username::Username;
 
 /// An account. A value: flows change copies and commit them on the revision that they read.
@@ -34,6 +35,9 @@ pub struct User {
     pub password: Option<PasswordHash>,
     /// When the password was last set.
     pub password_changed_at: Option<Timestamp>,
+    /// The account's one-time passwords, once they are set up.
+    #[serde(default)]
+    pub totp: Option<Totp>,
     /// Whether the account may log in.
     pub status: UserStatus,
     /// What the account may do.
@@ -59,6 +63,7 @@ impl User {
             fields: BTreeMap::new(),
             password: None,
             password_changed_at: None,
+            totp: None,
             status: UserStatus::Active,
             role,
             acceptances: Acceptances::default(),

@@ -16,7 +16,7 @@ fn user() -> User {
 
 fn progress() -> LoginProgress {
     let (user, client, password_at) = (user().id, Client::default(), at(10));
-    LoginProgress { user, mode: SessionMode::Session, client, password_at, awaits: None }
+    LoginProgress { user, mode: SessionMode::Session, client, password_at, second_factor_at: None, awaits: None }
 }
 
 fn live(count: u8) -> Vec<Session> {

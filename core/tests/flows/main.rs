@@ -14,4 +14,6 @@ mod login;
 mod races;
 mod sessions;
 mod sign_up;
+mod steps;
+mod totp;
 mod world;
