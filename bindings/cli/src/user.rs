@@ -3,6 +3,7 @@
 mod add;
 mod end_sessions;
 mod list;
+mod reset_totp;
 mod status;
 mod unlock;
 
@@ -31,7 +32,7 @@ pub(crate) enum UserCommand {
     Enable(Account),
     /// Lift the restriction that failed logins brought on an account
     Unlock(Account),
-    /// Not available in this build
+    /// Remove an account's one-time passwords and end its sessions
     ResetTotp(Account),
     /// End all sessions of an account
     EndSessions(Account),
@@ -60,10 +61,7 @@ fn carry_out(path: &Path, command: UserCommand, output: &mut Output) -> Result<E
         }
         UserCommand::Enable(account) => status::run(&engine(path, output)?, &account.typed, UserStatus::Active, output),
         UserCommand::Unlock(account) => unlock::run(&engine(path, output)?, &account.typed, output),
-        UserCommand::ResetTotp(_) => {
-            output.unusable("user reset-totp is not available in this build");
-            return Err(Exit::Configuration);
-        }
+        UserCommand::ResetTotp(account) => reset_totp::run(&engine(path, output)?, &account.typed, output),
         UserCommand::EndSessions(account) => end_sessions::run(&engine(path, output)?, &account.typed, output),
     };
     Ok(ended(done, output))
