@@ -197,6 +197,7 @@ impl Engine {
         Err(overtaken("changing user", id))
     }
 
+    /// Lifts the restriction of an account's login, by failures or by wrong codes; whether one by failures stood.
     /// Demands that an account's password be changed at its next login. `None`: no such account.
     ///
     /// # Errors
@@ -223,6 +224,7 @@ impl Engine {
     pub async fn unlock(&self, id: UserId, client: &Client) -> Result<bool, Fault> {
         let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);
         self.record([event]).await?;
+        self.forgive_wrong_codes(id).await?;
         self.lockouts().lift(&LockoutSubject::Account(id), self.now()).await
     }
 

@@ -117,6 +117,14 @@ audit_names! {
     SessionEnded = "session.ended",
     /// A login took the place of live sessions.
     SessionTakenOver = "session.taken_over",
+    /// One-time passwords were set up for an account.
+    TotpEnabled = "totp.enabled",
+    /// An account's owner switched its one-time passwords off.
+    TotpDisabled = "totp.disabled",
+    /// An administrator removed an account's one-time passwords.
+    TotpReset = "totp.reset",
+    /// A recovery code was used, and is gone.
+    RecoveryCodeUsed = "recovery_code.used",
     /// An administrator or the command changed an account.
     UserChanged = "user.changed",
     /// A new policy came into force.

@@ -47,6 +47,7 @@
 //! | [`recovery`] | [`Engine::forgot_password`](engine::Engine::forgot_password), then [`Engine::reset_password`](engine::Engine::reset_password) |
 //! | [`password_change`] | [`Engine::change_password`](engine::Engine::change_password) |
 //! | [`session`] | [`Engine::check`](engine::Engine::check) for every request, [`extend`](engine::Engine::extend), [`log_out`](engine::Engine::log_out) |
+//! | [`totp`] | [`Engine::totp_setup`](engine::Engine::totp_setup), then [`totp_confirm`](engine::Engine::totp_confirm); [`totp_disable`](engine::Engine::totp_disable), [`reset_totp`](engine::Engine::reset_totp) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
 //! # The rest
@@ -63,7 +64,7 @@
 //! | [`seal`] | secrets at rest |
 //! | [`audit`] | the trail |
 //! | [`client`], [`network`], [`time`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
-//! | [`totp`], [`keypair`] | policy sections of flows that are not in this build |
+//! | [`keypair`] | the policy section of a flow that is not in this build |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
 //! # What it never does

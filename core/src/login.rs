@@ -4,7 +4,9 @@
 //! Credentials ──▶ charge the guess ──▶ evaluate one hash ──▶ judge ──▶ refused: the guess has failed
 //!                 (guess.rs)           (login/credentials.rs)  │
 //!            in this order, each only where the policy        ▼
-//!            of the moment asks for it                      next ──▶ PasswordChangeRequired (login/password_change.rs)
+//!            of the moment asks for it                      next ──▶ OtpRequired            (login/otp.rs)
+//!                                                             │  ──▶ TotpSetupRequired      (login/totp_setup.rs)
+//!                                                             │  ──▶ PasswordChangeRequired (login/password_change.rs)
 //!                                                             │  ──▶ TermsRequired          (login/terms.rs)
 //!                                                             │  ──▶ SessionConflict        (login/conflict.rs)
 //!                                                             ▼
@@ -16,10 +18,12 @@
 
 mod conflict;
 mod credentials;
+mod otp;
 mod outcome;
 mod password_change;
 mod policy;
 mod terms;
+mod totp_setup;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +32,7 @@ pub use self::credentials::LoginRequest;
 use self::credentials::{Credentials, Named};
 pub use self::outcome::{LoggedIn, LoginRefusal, LoginStep};
 pub use self::policy::{EndpointPolicy, IdentifierKind, LoginPolicy};
+pub use self::totp_setup::SetUp;
 use crate::audit::{AuditEvent, AuditName};
 use crate::client::Client;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
@@ -35,6 +40,7 @@ use crate::error::{Failure, Fault};
 use crate::guess::Guess;
 use crate::lockout::Verdict;
 use crate::policy::Policy;
+use crate::seal::Sealed;
 use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
 use crate::store::{Change, OpenError, UserKey};
 use crate::ticket::{Grant, Ticket, TicketKey};
@@ -55,6 +61,9 @@ pub struct LoginProgress {
     pub client: Client,
     /// When the password was right.
     pub password_at: Timestamp,
+    /// When a one-time password or recovery code was right.
+    #[serde(default)]
+    pub second_factor_at: Option<Timestamp>,
     /// When that password had been set: another one since ends this login.
     pub password_set_at: Option<Timestamp>,
     /// The step that its ticket is for.
@@ -66,6 +75,10 @@ pub struct LoginProgress {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Awaited {
+    /// A one-time password or a recovery code.
+    Otp,
+    /// A code of this secret, which isn't the account's before.
+    TotpSetup(Sealed),
     /// Another password.
     PasswordChange,
     /// Accepting the documents.
@@ -78,6 +91,8 @@ pub enum Awaited {
 #[derive(Debug, PartialEq)]
 enum Next {
     Refuse(LoginRefusal, &'static str),
+    AskOtp,
+    AskTotpSetup,
     AskPasswordChange,
     AskTerms,
     AskConflict(Vec<Session>),
@@ -96,6 +111,15 @@ fn next(
 ) -> Next {
     if let Err((refusal, rule)) = standing(progress, user) {
         return Next::Refuse(refusal, rule);
+    }
+    match &user.totp {
+        Some(totp) if totp.is_spent(&policy.totp) => {
+            return Next::Refuse(LoginRefusal::CodesSpent, "totp.max_failures");
+        }
+        // A proof older than the set-up was one of another secret.
+        Some(totp) if progress.second_factor_at.is_none_or(|at| at < totp.enabled_at) => return Next::AskOtp,
+        None if policy.totp.is_required_of(&user.role) => return Next::AskTotpSetup,
+        Some(_) | None => {}
     }
     if password_change::is_due(user, policy, now) {
         return Next::AskPasswordChange;
@@ -168,9 +192,17 @@ impl Engine {
             Credentials::Right(user) => {
                 let client = request.client.clone();
                 let mode = SessionMode::Session;
-                let password_set_at = user.password_changed_at;
-                let progress =
-                    LoginProgress { user: user.id, mode, client, password_at, password_set_at, awaits: None };
+                let (password_set_at, second_factor_at) = (user.password_changed_at, None);
+                let (user_id, awaits) = (user.id, None);
+                let progress = LoginProgress {
+                    user: user_id,
+                    mode,
+                    client,
+                    password_at,
+                    password_set_at,
+                    second_factor_at,
+                    awaits,
+                };
                 let step = self.advance(progress, None, Some(guess)).await;
                 self.rehash(user, &request).await;
                 return step;
@@ -198,6 +230,13 @@ impl Engine {
         let user = progress.user;
         let step = self.take_next_step(progress, agreed).await;
         let complete = matches!(step, Ok(LoginStep::LoggedIn(_)));
+        if let Ok(LoginStep::LoggedIn(LoggedIn { user: User { totp: Some(totp), .. }, .. })) = &step
+            && totp.forgiven().is_some()
+            && let Err(fault) = self.forgive_wrong_codes(user).await
+        {
+            // They stay counted until the next login.
+            tracing::warn!(%user, %fault, "wrong codes were not forgiven");
+        }
         let settled = match guess {
             Some(guess) if complete => self.settle(guess, Verdict::Completed).await.map(drop),
             Some(guess) => self.settle(guess, Verdict::Withdrawn).await.map(drop),
@@ -230,7 +269,7 @@ impl Engine {
                 Next::Open { ending } => ending,
                 other => {
                     self.retract(&progress, prepared).await?;
-                    return self.ask_or_refuse(progress, other, &policy).await;
+                    return self.ask_or_refuse(progress, other, &user, &policy).await;
                 }
             };
             let opening = self.announce(&progress, prepared, &ending, &policy).await?;
@@ -251,9 +290,12 @@ impl Engine {
         &self,
         progress: LoginProgress,
         next: Next,
+        user: &User,
         policy: &Policy,
     ) -> Result<LoginStep, Failure<LoginRefusal>> {
         match next {
+            Next::AskOtp => self.ask_otp(progress).await,
+            Next::AskTotpSetup => self.ask_totp_setup(progress, user, policy).await,
             Next::AskPasswordChange => self.ask_password_change(progress).await,
             Next::AskTerms => self.ask_terms(progress, policy).await,
             Next::AskConflict(live) => self.ask_conflict(progress, live).await,
@@ -297,7 +339,7 @@ impl Engine {
         let (now, user) = (self.now(), progress.user);
         let token = SessionToken::generate(*user.as_bytes(), self.random())?;
         let id = SessionId::generate(now, self.random())?;
-        let proved_at = progress.password_at;
+        let proved_at = progress.second_factor_at.map_or(progress.password_at, |at| at.max(progress.password_at));
         let opening = Opening { id, user, mode: progress.mode, client: progress.client.clone(), proved_at };
         let session = Session::open(opening, &token, &policy.session, now);
         Ok(Prepared { session, token, announced_endings: Vec::new() })
@@ -340,7 +382,9 @@ impl Engine {
     async fn peek(&self, token: &TicketToken) -> Result<LoginProgress, Failure<LoginRefusal>> {
         match self.tickets().peek(&TicketKey::from(token), self.now()).await?.map(|ticket| ticket.grant) {
             Some(Grant::Login(progress)) => Ok(progress),
-            Some(Grant::FirstAdministrator) | None => Err(Failure::Refused(LoginRefusal::TicketInvalid)),
+            Some(Grant::TotpSetup(_) | Grant::FirstAdministrator) | None => {
+                Err(Failure::Refused(LoginRefusal::TicketInvalid))
+            }
         }
     }
 

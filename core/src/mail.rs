@@ -46,6 +46,14 @@ pub enum MailKind {
     VerifyEmail,
     /// Somebody signed up with your address, which has an account already.
     AlreadyRegistered,
+    /// One-time passwords were switched on.
+    TotpEnabled,
+    /// One-time passwords were switched off.
+    TotpDisabled,
+    /// An administrator removed the account's one-time passwords.
+    TotpReset,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
     /// Set another password.
     ResetPassword,
     /// Your password was changed.
@@ -58,6 +66,10 @@ impl MailKind {
         match self {
             Self::VerifyEmail => "verify-email",
             Self::AlreadyRegistered => "already-registered",
+            Self::TotpEnabled => "totp-enabled",
+            Self::TotpDisabled => "totp-disabled",
+            Self::TotpReset => "totp-reset",
+            Self::RecoveryCodeUsed => "recovery-code-used",
             Self::ResetPassword => "reset-password",
             Self::PasswordChanged => "password-changed",
         }
@@ -118,13 +130,13 @@ impl MailPolicy {
 
 /// The languages that mails are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Language {
+pub(crate) enum Language {
     English,
     Korean,
 }
 
 impl Language {
-    fn of(locale: Option<&str>) -> Self {
+    pub(crate) fn of(locale: Option<&str>) -> Self {
         match locale {
             Some(tag) if tag == "ko" || tag.starts_with("ko-") => Self::Korean,
             _ => Self::English,
@@ -245,6 +257,12 @@ pub(crate) fn password_changed(envelope: &Envelope<'_>, service: &str, from: Opt
     )
 }
 
+/// A mail that tells of something and asks for nothing: paragraphs of text, without a link.
+pub(crate) fn notice(kind: MailKind, envelope: &Envelope<'_>, subject: String, paragraphs: Vec<String>) -> Mail {
+    let paragraphs: Vec<_> = paragraphs.into_iter().map(Paragraph::Text).collect();
+    compose(kind, envelope, subject, &paragraphs)
+}
+
 fn about(language: Language, link: &MailedLink) -> String {
     let from = link.from_address.map(|address| address.to_string());
     let (asked_at, lasts) = (to_the_minute(link.asked_at), lasting(language, link.works_for));
@@ -269,7 +287,7 @@ fn lasting(language: Language, length: Duration) -> String {
 }
 
 /// A moment as people read it: `2027-01-15 08:00 UTC`.
-fn to_the_minute(at: Timestamp) -> String {
+pub(crate) fn to_the_minute(at: Timestamp) -> String {
     at.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).chain(" UTC".chars()).collect()
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::login::LoginProgress;
 use crate::time::Timestamp;
 use crate::token::{Digest, TicketToken};
+use crate::totp::PendingTotp;
 use crate::user::UserId;
 
 /// What the store keeps of a ticket.
@@ -27,6 +28,8 @@ pub struct Ticket {
 pub enum Grant {
     /// A login that waits for its next step.
     Login(LoginProgress),
+    /// A logged-in person who sets up one-time passwords and has given the password.
+    TotpSetup(PendingTotp),
     /// Reading the console of a process that has no user yet: may create the first administrator.
     FirstAdministrator,
 }
@@ -41,6 +44,7 @@ impl Ticket {
     pub fn user(&self) -> Option<UserId> {
         match &self.grant {
             Grant::Login(progress) => Some(progress.user),
+            Grant::TotpSetup(pending) => Some(pending.user),
             Grant::FirstAdministrator => None,
         }
     }

@@ -11,6 +11,7 @@ pub use crate::id::UserId;
 use crate::password::PasswordHash;
 use crate::recovery::ResetLink;
 use crate::time::Timestamp;
+use crate::totp::Totp;
 use crate::username::Username;
 
 /// An account. A value: flows change copies and commit them on the revision that they read.
@@ -36,6 +37,9 @@ pub struct User {
     pub password: Option<PasswordHash>,
     /// When the password was last set.
     pub password_changed_at: Option<Timestamp>,
+    /// The account's one-time passwords, once they are set up.
+    #[serde(default)]
+    pub totp: Option<Totp>,
     /// Whether an administrator demands another password at the next login.
     #[serde(default)]
     pub must_change_password: bool,
@@ -67,6 +71,7 @@ impl User {
             fields: BTreeMap::new(),
             password: None,
             password_changed_at: None,
+            totp: None,
             must_change_password: false,
             reset: None,
             status: UserStatus::Active,

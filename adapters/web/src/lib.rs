@@ -4,13 +4,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `session`, `sessions`, `password`, `first_administrator`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `totp`, `first_administrator`, `health`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
 //! | `credential`, `cookie` | what a request shows of a session |
 //! | `origin` | requests from pages of other sites are refused |
 //! | `client` | who is at the other end, behind which proxy |
 //! | `body`, `json` | bounded, strict JSON |
+//! | `qr` | QR codes as SVG |
 //! | `guard` | what every request passes and every reply carries |
 //! | `serve` | [`serve()`]: the network with its bounds |
 //!
@@ -58,12 +59,15 @@ mod login;
 mod openapi;
 mod options;
 mod origin;
+mod otp;
 mod password;
 mod problem;
+mod qr;
 mod serve;
 mod session;
 mod sessions;
 mod sign_up;
+mod totp;
 mod user;
 mod verification;
 
@@ -112,6 +116,8 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(verification::decline))
         .routes(routes!(verification::resend))
         .routes(routes!(login::login))
+        .routes(routes!(otp::enter_code))
+        .routes(routes!(otp::enter_setup_code))
         .routes(routes!(login::change_password))
         .routes(routes!(login::accept_terms))
         .routes(routes!(login::take_over))
@@ -124,6 +130,10 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(session::prove))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
+        .routes(routes!(totp::show))
+        .routes(routes!(totp::set_up))
+        .routes(routes!(totp::confirm))
+        .routes(routes!(totp::disable))
         .routes(routes!(first_administrator::create))
         .routes(routes!(health::health))
         .routes(routes!(openapi::description))

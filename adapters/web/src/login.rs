@@ -11,6 +11,7 @@ use doorwarden_core::login::{LoggedIn, LoginRefusal, LoginRequest, LoginStep, Ta
 use doorwarden_core::password::Password;
 use doorwarden_core::session::Session;
 use doorwarden_core::token::TicketToken;
+use doorwarden_core::totp::RecoveryCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,10 +25,11 @@ use crate::session::SessionBody;
 use crate::sessions::ListedSession;
 use crate::sign_up::AcceptBody;
 use crate::user::UserBody;
+use crate::{qr, totp};
 
 /// Where the client wants its session's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Want {
+pub(crate) enum Want {
     Cookie,
     Token,
 }
@@ -44,16 +46,16 @@ impl Want {
 
 /// A ticket, with the wish that its login began with: later steps don't say it again.
 #[derive(Debug)]
-struct WishingTicket {
-    token: TicketToken,
-    want: Want,
+pub(crate) struct WishingTicket {
+    pub(crate) token: TicketToken,
+    pub(crate) want: Want,
 }
 
 impl WishingTicket {
     /// Behind the text of a ticket whose login wants a token. Whoever adds or drops it changes only his own reply.
     const WANTS_TOKEN: &str = ".token";
 
-    fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
+    pub(crate) fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
         let text = fields.text("ticket")?;
         let (text, want) = match text.strip_suffix(Self::WANTS_TOKEN) {
             Some(text) => (text, Want::Token),
@@ -173,6 +175,22 @@ pub(crate) enum StepBody {
         #[serde(skip_serializing_if = "Option::is_none")]
         token: Option<String>,
     },
+    /// A one-time password or a recovery code is asked for: `/login/otp`.
+    OtpRequired {
+        /// For the next step; works once, for five minutes.
+        ticket: String,
+    },
+    /// One-time passwords must be set up: `/login/totp-setup`.
+    TotpSetupRequired {
+        /// For the next step; works once, for five minutes.
+        ticket: String,
+        /// The shared secret in base 32; another one each time the dialog begins.
+        secret: String,
+        /// The same as a URI.
+        otpauth_uri: String,
+        /// The same as a QR code.
+        qr_svg: String,
+    },
     /// The password is too old, or an administrator demands another: `/login/password`.
     PasswordChangeRequired {
         /// For the next step; works once, for five minutes.
@@ -214,7 +232,7 @@ pub(crate) async fn login(
     let LoginBody { identifier, password, want } = body;
     let request = LoginRequest { identifier, password, client: client.clone() };
     let step = auth.engine().login(request).await?;
-    Stepping { auth, client, presented, want }.answer(step).await
+    Stepping { auth, client, presented, want }.answer(step, &[]).await
 }
 
 /// Sets the password that is demanded and goes on with the login; all sessions of the account end.
@@ -233,7 +251,7 @@ pub(crate) async fn change_password(
     JsonBody(NewPasswordBody { ticket, new_password }): JsonBody<NewPasswordBody>,
 ) -> Result<Response, Problem> {
     let step = auth.engine().change_due_password(&ticket.token, new_password, &client).await?;
-    Stepping { auth, client, presented, want: ticket.want }.answer(step).await
+    Stepping { auth, client, presented, want: ticket.want }.answer(step, &[]).await
 }
 
 /// Accepts the documents in force and goes on with the login.
@@ -252,7 +270,7 @@ pub(crate) async fn accept_terms(
     JsonBody(TermsBody { ticket, accept }): JsonBody<TermsBody>,
 ) -> Result<Response, Problem> {
     let step = auth.engine().accept_terms(&ticket.token, &accept.into(), &client).await?;
-    Stepping { auth, client, presented, want: ticket.want }.answer(step).await
+    Stepping { auth, client, presented, want: ticket.want }.answer(step, &[]).await
 }
 
 /// Ends the sessions that the step before listed and goes on with the login, or gives it up.
@@ -273,22 +291,40 @@ pub(crate) async fn take_over(
 ) -> Result<Response, Problem> {
     let wish = if proceed { TakeOver::Proceed } else { TakeOver::Cancel };
     let step = auth.engine().take_over(&ticket.token, wish).await?;
-    Stepping { auth, client, presented, want: ticket.want }.answer(step).await
+    Stepping { auth, client, presented, want: ticket.want }.answer(step, &[]).await
 }
 
 /// A request that has taken a login one step further.
-struct Stepping {
-    auth: Auth,
-    client: Client,
-    presented: Presented,
-    want: Want,
+pub(crate) struct Stepping {
+    pub(crate) auth: Auth,
+    pub(crate) client: Client,
+    pub(crate) presented: Presented,
+    pub(crate) want: Want,
+}
+
+/// A step's reply, with the recovery codes of a set-up that was part of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LoginSetUp)]
+pub(crate) struct StepReply {
+    #[serde(flatten)]
+    step: StepBody,
+    /// To be shown now; they are nowhere else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    recovery_codes: Vec<String>,
 }
 
 impl Stepping {
-    async fn answer(self, step: LoginStep) -> Result<Response, Problem> {
+    pub(crate) async fn answer(self, step: LoginStep, codes: &[RecoveryCode]) -> Result<Response, Problem> {
         let ticket = |token: TicketToken| WishingTicket { token, want: self.want }.text();
         let step = match step {
-            LoginStep::LoggedIn(logged_in) => return self.logged_in(logged_in).await,
+            LoginStep::LoggedIn(logged_in) => return self.logged_in(logged_in, codes).await,
+            LoginStep::OtpRequired { ticket: token } => StepBody::OtpRequired { ticket: ticket(token) },
+            LoginStep::TotpSetupRequired { ticket: token, setup } => StepBody::TotpSetupRequired {
+                ticket: ticket(token),
+                secret: setup.secret().to_owned(),
+                otpauth_uri: setup.otpauth_uri().to_owned(),
+                qr_svg: qr::svg(setup.otpauth_uri())?,
+            },
             LoginStep::PasswordChangeRequired { ticket: token } => {
                 StepBody::PasswordChangeRequired { ticket: ticket(token) }
             }
@@ -304,7 +340,7 @@ impl Stepping {
             LoginStep::Cancelled => return Ok(StatusCode::NO_CONTENT.into_response()),
             unknown => return Err(Problem::internal(&format!("a step without a reply: {unknown:?}"))),
         };
-        Ok(Json(step).into_response())
+        Ok(Json(StepReply { step, recovery_codes: totp::texts(codes) }).into_response())
     }
 
     fn listed(&self, session: Session) -> ListedSession {
@@ -312,14 +348,16 @@ impl Stepping {
         ListedSession::new(session, current)
     }
 
-    async fn logged_in(self, LoggedIn { user, session, token }: LoggedIn) -> Result<Response, Problem> {
+    async fn logged_in(self, logged_in: LoggedIn, codes: &[RecoveryCode]) -> Result<Response, Problem> {
+        let LoggedIn { user, session, token } = logged_in;
         let text = match self.want {
             Want::Cookie => None,
             Want::Token => Some(token.expose().to_string()),
         };
         let (user, session) =
             (Box::new(user.into()), Box::new(SessionBody::of(&session, &self.auth.engine().policy().session)));
-        let mut reply = Json(StepBody::LoggedIn { user, session, token: text }).into_response();
+        let step = StepBody::LoggedIn { user, session, token: text };
+        let mut reply = Json(StepReply { step, recovery_codes: totp::texts(codes) }).into_response();
         if self.want == Want::Cookie {
             let cookie = self.presented.cookie.set(&token);
             reply.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));

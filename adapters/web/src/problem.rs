@@ -14,6 +14,7 @@ use doorwarden_core::password_change::PasswordChangeRefusal;
 use doorwarden_core::recovery::RecoveryRefusal;
 use doorwarden_core::session::{ProofRefusal, SessionRefusal};
 use doorwarden_core::sign_up::{SignUpRefusal, VerificationRefusal};
+use doorwarden_core::totp::TotpRefusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -71,6 +72,8 @@ codes! {
     EmailUnverified = "email_unverified", FORBIDDEN, "The e-mail address isn't verified";
     /// The password must be given again first.
     ProofRequired = "proof_required", FORBIDDEN, "A fresh proof is required";
+    /// The policy doesn't allow it.
+    Forbidden = "forbidden", FORBIDDEN, "Forbidden";
     /// The password is right, the account is switched off.
     AccountDisabled = "account_disabled", FORBIDDEN, "The account is disabled";
     /// Only invitations and administrators make accounts.
@@ -93,12 +96,16 @@ codes! {
     SessionLimit = "session_limit", CONFLICT, "The number of sessions is reached";
     /// The session can't be extended any further.
     NotExtendable = "not_extendable", CONFLICT, "The session can't be extended";
+    /// The account has one-time passwords already.
+    TotpAlreadyEnabled = "totp_already_enabled", CONFLICT, "One-time passwords are set up already";
     /// The ticket is unknown, used, expired or for another step.
     TicketInvalid = "ticket_invalid", GONE, "The ticket doesn't work any more";
     /// The link is unknown, used or expired.
     LinkInvalid = "link_invalid", GONE, "The link doesn't work any more";
     /// The password breaks the rules named in `unmet`.
     PasswordTooWeak = "password_too_weak", UNPROCESSABLE_ENTITY, "The password is too weak";
+    /// The code is wrong, used, or none.
+    InvalidCode = "invalid_code", UNPROCESSABLE_ENTITY, "The code is wrong";
     /// The address isn't one.
     InvalidEmail = "invalid_email", UNPROCESSABLE_ENTITY, "The e-mail address isn't valid";
     /// The name can't be a username.
@@ -345,6 +352,16 @@ impl From<ProofRefusal> for Problem {
     fn from(refusal: ProofRefusal) -> Self {
         let problem = Self::refused(refusal.code(), &refusal);
         if let ProofRefusal::Guess(refusal) = refusal {
+            return refusal.into();
+        }
+        problem
+    }
+}
+
+impl From<TotpRefusal> for Problem {
+    fn from(refusal: TotpRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        if let TotpRefusal::Guess(refusal) = refusal {
             return refusal.into();
         }
         problem

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use doorwarden_core::password::Password;
 use doorwarden_core::session::{Session, SessionPolicy};
+use doorwarden_core::totp::TypedCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -65,21 +66,28 @@ pub(crate) struct ExtendedBody {
     expires_at: String,
 }
 
-/// A proof of who is there.
+/// A proof of who is there: one of the two.
 #[derive(Debug, ToSchema)]
 #[schema(as = Proof)]
-pub(crate) struct ProofBody {
+pub(crate) enum ProofBody {
     /// The account's password.
     #[schema(value_type = String, format = Password)]
-    password: Password,
+    #[schema(rename = "password")]
+    Password(Password),
+    /// Six digits of the authenticator application, or a recovery code.
+    #[schema(value_type = String, format = Password)]
+    #[schema(rename = "code")]
+    Code(TypedCode),
 }
 
 impl FromFields for ProofBody {
     fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
-        if fields.optional_text("code")?.is_some() {
-            return Err(fields.refuse("code", "isn't taken by this build"));
+        match (fields.optional_text("password")?, fields.optional_text("code")?) {
+            (Some(_), Some(_)) => Err(fields.refuse("code", "can't be given beside a password")),
+            (None, Some(code)) => Ok(Self::Code(TypedCode::new(code))),
+            (Some(password), None) => Ok(Self::Password(Password::new(password))),
+            (None, None) => Err(fields.refuse("password", "must be given as a text")),
         }
-        Ok(Self { password: Password::new(fields.text("password")?) })
     }
 }
 
@@ -122,7 +130,7 @@ pub(crate) async fn extend(
     responses(
         (status = 204),
         (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
-            "invalid_credentials, locked_out, busy, session_required, session_expired, session_idle, session_ended, \
+            "invalid_credentials, invalid_code, locked_out, busy, session_required, session_expired, session_idle, session_ended, \
              session_ended_elsewhere"),
     )
 )]
@@ -130,9 +138,12 @@ pub(crate) async fn prove(
     State(auth): State<Auth>,
     Caller(client): Caller,
     presented: Presented,
-    JsonBody(ProofBody { password }): JsonBody<ProofBody>,
+    JsonBody(proof): JsonBody<ProofBody>,
 ) -> Result<StatusCode, Problem> {
-    auth.engine().prove(presented.token()?, password, &client).await?;
+    match proof {
+        ProofBody::Password(password) => auth.engine().prove(presented.token()?, password, &client).await?,
+        ProofBody::Code(code) => auth.engine().prove_by_code(presented.token()?, &code, &client).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,6 +4,7 @@ mod add;
 mod demand_password_change;
 mod end_sessions;
 mod list;
+mod reset_totp;
 mod status;
 mod unlock;
 
@@ -34,7 +35,7 @@ pub(crate) enum UserCommand {
     DemandPasswordChange(Account),
     /// Lift the restriction that failed logins brought on an account
     Unlock(Account),
-    /// Not available in this build
+    /// Remove an account's one-time passwords and end its sessions
     ResetTotp(Account),
     /// End all sessions of an account
     EndSessions(Account),
@@ -66,10 +67,7 @@ fn carry_out(path: &Path, command: UserCommand, output: &mut Output) -> Result<E
             demand_password_change::run(&engine(path, output)?, &account.typed, output)
         }
         UserCommand::Unlock(account) => unlock::run(&engine(path, output)?, &account.typed, output),
-        UserCommand::ResetTotp(_) => {
-            output.unusable("user reset-totp is not available in this build");
-            return Err(Exit::Configuration);
-        }
+        UserCommand::ResetTotp(account) => reset_totp::run(&engine(path, output)?, &account.typed, output),
         UserCommand::EndSessions(account) => end_sessions::run(&engine(path, output)?, &account.typed, output),
     };
     Ok(ended(done, output))

@@ -10,6 +10,7 @@ use crate::session::Session;
 use crate::sign_up::DocumentPolicy;
 use crate::time::seconds_to_wait;
 use crate::token::{SessionToken, TicketToken};
+use crate::totp::{TotpRefusal, TotpSetup};
 use crate::user::User;
 
 /// Where a login stands after a step.
@@ -19,6 +20,18 @@ use crate::user::User;
 pub enum LoginStep {
     /// It is complete.
     LoggedIn(LoggedIn),
+    /// A one-time password or a recovery code is asked for: [`Engine::enter_code`].
+    OtpRequired {
+        /// Proves how far the login has come.
+        ticket: TicketToken,
+    },
+    /// One-time passwords must be set up first: [`Engine::enter_setup_code`].
+    TotpSetupRequired {
+        /// Proves how far the login has come, and holds the secret sealed.
+        ticket: TicketToken,
+        /// What the authenticator application needs to know; another one each time the dialog begins.
+        setup: TotpSetup,
+    },
     /// The password must be changed first: [`Engine::change_due_password`].
     PasswordChangeRequired {
         /// Proves how far the login has come.
@@ -83,6 +96,12 @@ pub enum LoginRefusal {
     /// The ticket is unknown, used, expired, or for another step: start the login again.
     #[error("the login took too long or was continued elsewhere: start again")]
     TicketInvalid,
+    /// The code is wrong, was used already, or isn't one.
+    #[error("the code is wrong: wait for the next one and try again")]
+    InvalidCode,
+    /// Too many codes were wrong since the last login: only an administrator opens.
+    #[error("too many wrong codes since the last login: contact your administrator")]
+    CodesSpent,
     /// The new password breaks these rules.
     #[error("the password doesn't meet every rule")]
     PasswordTooWeak(Vec<UnmetRule>),
@@ -107,6 +126,8 @@ impl LoginRefusal {
             Self::AccountDisabled => "account_disabled",
             Self::Busy { .. } => "busy",
             Self::TicketInvalid => "ticket_invalid",
+            Self::InvalidCode => "invalid_code",
+            Self::CodesSpent => "locked_out",
             Self::PasswordTooWeak(_) => "password_too_weak",
             Self::TermsNotAccepted => "terms_not_accepted",
             Self::SessionLimit => "session_limit",
@@ -120,6 +141,22 @@ impl From<GuessRefusal> for LoginRefusal {
         match refusal {
             GuessRefusal::LockedOut { retry_after } => Self::LockedOut { retry_after },
             GuessRefusal::Busy { retry_after } => Self::Busy { retry_after },
+        }
+    }
+}
+
+impl From<TotpRefusal> for LoginRefusal {
+    fn from(refusal: TotpRefusal) -> Self {
+        match refusal {
+            TotpRefusal::Guess(refusal) => refusal.into(),
+            TotpRefusal::InvalidCredentials => Self::InvalidCredentials,
+            TotpRefusal::InvalidCode => Self::InvalidCode,
+            TotpRefusal::CodesSpent => Self::CodesSpent,
+            // Set up in another browser meanwhile, or no more: whoever logs in begins anew.
+            TotpRefusal::AlreadyEnabled
+            | TotpRefusal::Forbidden
+            | TotpRefusal::ProofRequired
+            | TotpRefusal::TicketInvalid => Self::TicketInvalid,
         }
     }
 }

@@ -17,7 +17,15 @@ fn user() -> User {
 
 fn progress() -> LoginProgress {
     let (user, client, password_at) = (user().id, Client::default(), at(10));
-    LoginProgress { user, mode: SessionMode::Session, client, password_at, password_set_at: None, awaits: None }
+    LoginProgress {
+        user,
+        mode: SessionMode::Session,
+        client,
+        password_at,
+        password_set_at: None,
+        second_factor_at: None,
+        awaits: None,
+    }
 }
 
 fn live(count: u8) -> Vec<Session> {

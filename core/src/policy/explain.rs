@@ -293,10 +293,9 @@ impl Telling {
     }
 
     fn totp(&mut self, policy: &Policy) {
-        self.say_if_idle("totp");
         let totp = &policy.totp;
         let mode = match (totp.mode, totp.roles.as_slice()) {
-            (TotpMode::Off, _) => "Nobody can use one-time passwords".to_owned(),
+            (TotpMode::Off, _) => "Nobody can set up one-time passwords; who has them is asked all the same".to_owned(),
             (TotpMode::Optional, _) => "Whoever wants uses one-time passwords".to_owned(),
             (TotpMode::Required, []) => "Everybody must use one-time passwords".to_owned(),
             (TotpMode::Required, roles) => format!("These roles must use one-time passwords: {}", listed(roles)),

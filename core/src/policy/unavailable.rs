@@ -27,9 +27,6 @@ const LACKS: &[Lack] = &[
     lack("lockout.known_browser", &["false"]),
     lack("lockout.notify", &["false"]),
     lack("lockout.tell", &["true"]),
-    lack("totp.mode", &["off", "optional"]),
-    lack("totp.roles", &[]),
-    lack("totp.max_failures", &["0"]),
     lack("session.cache", &["off"]),
     lack("web.metrics", &["false"]),
     lack("sso.oidc", &[]),
@@ -37,7 +34,7 @@ const LACKS: &[Lack] = &[
 ];
 
 /// Sections whose values are read and checked, and whose feature isn't here.
-pub(super) const IDLE_SECTIONS: &[(&str, &str)] = &[("totp", "one-time passwords"), ("keypairs", "API keypairs")];
+pub(super) const IDLE_SECTIONS: &[(&str, &str)] = &[("keypairs", "API keypairs")];
 
 /// What a tree of settings (see [`Policy::settings`](super::Policy::settings)) asks for and this build can't do.
 ///
@@ -134,21 +131,6 @@ mod tests {
                 "lockout.tell",
                 "false",
                 "lockout.tell = false: allowed is true: anything else is not available in this build",
-            ),
-            (
-                "totp.mode",
-                r#""required""#,
-                r#"totp.mode = "required": allowed is "off" or "optional": anything else is not available in this build"#,
-            ),
-            (
-                "totp.roles",
-                r#"["admin"]"#,
-                r#"totp.roles = ["admin"]: allowed is []: anything else is not available in this build"#,
-            ),
-            (
-                "totp.max_failures",
-                "20",
-                "totp.max_failures = 20: allowed is 0: anything else is not available in this build",
             ),
             (
                 "session.cache",

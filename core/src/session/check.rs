@@ -11,6 +11,7 @@ use crate::password::{Password, Verification};
 use crate::session::{EndReason, Session, SessionId, SessionRefusal};
 use crate::store::{Change, SessionKey, UserKey, Which};
 use crate::token::SessionToken;
+use crate::totp::{Consequence, Redeeming, TotpRefusal, TypedCode};
 use crate::user::{User, UserId, UserStatus};
 
 type Checked = Result<Session, Failure<SessionRefusal>>;
@@ -22,6 +23,9 @@ pub enum ProofRefusal {
     /// The password is wrong.
     #[error("the password is wrong")]
     InvalidCredentials,
+    /// The code isn't accepted.
+    #[error(transparent)]
+    Code(TotpRefusal),
     /// Nothing is evaluated now.
     #[error(transparent)]
     Guess(GuessRefusal),
@@ -35,6 +39,7 @@ impl ProofRefusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidCredentials => "invalid_credentials",
+            Self::Code(refusal) => refusal.code(),
             Self::Guess(refusal) => refusal.code(),
             Self::Session(refusal) => refusal.code(),
         }
@@ -153,6 +158,32 @@ impl Engine {
         }
     }
 
+    /// Proves again who is there, by a one-time password or a recovery code.
+    ///
+    /// # Errors
+    /// [`ProofRefusal`]; the guess is charged to the account like any other.
+    pub async fn prove_by_code(
+        &self,
+        token: &SessionToken,
+        code: &TypedCode,
+        client: &Client,
+    ) -> Result<(), Failure<ProofRefusal>> {
+        let session = self.standing(token).await.map_err(|f| f.map(ProofRefusal::Session))?;
+        let who = Guesser::at_account(session.user);
+        let guess = self.charge(&who, client).await.map_err(|f| f.map(ProofRefusal::Guess))?;
+        let (user, name) = (session.user, AuditName::SessionProved);
+        let redeeming = Redeeming { user, code, ticket: None, name, client };
+        let proved = self.redeem_code(redeeming, |user| {
+            let event = self.event(name, client)?.of_user(user.id);
+            Ok((user, Consequence { changes: vec![Change::Audit(event)], ..Consequence::default() }))
+        });
+        let proved = proved.await;
+        self.settle_code(guess, proved).await.map_err(|f| f.map(ProofRefusal::Code))?;
+        let proved_at = self.now();
+        let proved = self.change(token, |session| Ok(Session { proved_at, ..session })).await;
+        proved.map(drop).map_err(|f| f.map(ProofRefusal::Session))
+    }
+
     async fn verify_own(
         &self,
         session: &Session,
@@ -225,8 +256,12 @@ impl Engine {
     }
 
     fn demand_fresh_proof(&self, session: &Session) -> Result<(), Failure<SessionRefusal>> {
-        let fresh = session.is_freshly_proved(&self.policy().session, self.now());
-        fresh.then_some(()).ok_or(Failure::Refused(SessionRefusal::ProofRequired))
+        self.is_freshly_proved(session).then_some(()).ok_or(Failure::Refused(SessionRefusal::ProofRequired))
+    }
+
+    /// Whether the session's owner gave a password or code recently enough for a sensitive change.
+    pub(crate) fn is_freshly_proved(&self, session: &Session) -> bool {
+        session.is_freshly_proved(&self.policy().session, self.now())
     }
 
     /// Ends live sessions of the caller's account: on the trail and in the outbox first, so that a crash in between

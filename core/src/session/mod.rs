@@ -94,6 +94,8 @@ pub enum EndReason {
     AccountClosed,
     /// The password was changed or reset.
     PasswordChanged,
+    /// One-time passwords were switched off or reset.
+    TotpRemoved,
 }
 
 impl EndReason {
@@ -105,6 +107,7 @@ impl EndReason {
             Self::TakenOver => "taken_over",
             Self::AccountClosed => "account_closed",
             Self::PasswordChanged => "password_changed",
+            Self::TotpRemoved => "totp_removed",
         }
     }
 }
@@ -200,9 +203,11 @@ impl Session {
         if let Some(ended) = self.ended {
             return Err(match ended.reason {
                 EndReason::TakenOver => SessionRefusal::EndedElsewhere,
-                EndReason::LoggedOut | EndReason::Revoked | EndReason::AccountClosed | EndReason::PasswordChanged => {
-                    SessionRefusal::Ended
-                }
+                EndReason::LoggedOut
+                | EndReason::Revoked
+                | EndReason::AccountClosed
+                | EndReason::PasswordChanged
+                | EndReason::TotpRemoved => SessionRefusal::Ended,
             });
         }
         if self.expires_at <= now {

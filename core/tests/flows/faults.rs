@@ -20,12 +20,12 @@ use crate::world::{PASSWORD, WRONG, add, form, links, policy, request, start};
 
 const NEW: &str = "another horse 2?";
 
-struct Broken {
-    engine: Engine,
+pub(crate) struct Broken {
+    pub(crate) engine: Engine,
     store: Arc<MemoryStore>,
     faulty: Arc<FaultyStore>,
-    mailer: Arc<MemoryMailer>,
-    clock: ManualClock,
+    pub(crate) mailer: Arc<MemoryMailer>,
+    pub(crate) clock: ManualClock,
 }
 
 fn world() -> Broken {
@@ -39,19 +39,23 @@ fn world() -> Broken {
 }
 
 /// Runs `flow` once for each call that it makes and each moment, with that call failing.
-fn at_every_call<T>(prepare: impl Fn(&Broken), flow: impl Fn(&Broken) -> T, check: impl Fn(&Broken, T, &str)) {
+pub(crate) fn at_every_call<P, T>(
+    prepare: impl Fn(&Broken) -> P,
+    flow: impl Fn(&Broken, &P) -> T,
+    check: impl Fn(&Broken, &P, T, &str),
+) {
     for moment in [FaultMoment::Before, FaultMoment::After] {
         for call in 1.. {
             let broken = world();
-            prepare(&broken);
+            let prepared = prepare(&broken);
             broken.faulty.fail_call(call, moment);
-            let outcome = flow(&broken);
+            let outcome = flow(&broken, &prepared);
             let Some(failed) = broken.faulty.failed() else {
                 assert!(call > 3, "the flow makes calls");
                 break;
             };
             broken.faulty.heal();
-            check(&broken, outcome, &format!("call {call}, {failed}, {moment:?}"));
+            check(&broken, &prepared, outcome, &format!("call {call}, {failed}, {moment:?}"));
         }
     }
 }
@@ -60,13 +64,13 @@ fn at_every_call<T>(prepare: impl Fn(&Broken), flow: impl Fn(&Broken) -> T, chec
 fn fa1_a_right_password_is_never_called_wrong_and_works_afterwards() {
     at_every_call(
         |broken| drop(add(&broken.engine, "ada@example.org", None)),
-        |broken| match block_on(broken.engine.login(request("ada@example.org", PASSWORD))) {
+        |broken, ()| match block_on(broken.engine.login(request("ada@example.org", PASSWORD))) {
             Ok(LoginStep::LoggedIn(session)) => Some(session),
             Ok(other) => panic!("{other:?}"),
             Err(Failure::Fault(_)) => None,
             Err(Failure::Refused(refusal)) => panic!("{refusal}"),
         },
-        |broken, session, at| {
+        |broken, (), session, at| {
             if let Some(session) = session {
                 assert!(block_on(broken.engine.check(&session.token)).is_ok(), "{at}");
             }
@@ -80,12 +84,12 @@ fn fa1_a_right_password_is_never_called_wrong_and_works_afterwards() {
 fn fa1_a_wrong_password_never_gets_in_and_no_fault_gives_a_guess() {
     at_every_call(
         |broken| drop(add(&broken.engine, "ada@example.org", None)),
-        |broken| match block_on(broken.engine.login(request("ada@example.org", WRONG))) {
+        |broken, ()| match block_on(broken.engine.login(request("ada@example.org", WRONG))) {
             Err(Failure::Fault(_)) => {}
             Err(Failure::Refused(refusal)) => assert_eq!(refusal.code(), "invalid_credentials"),
             Ok(step) => panic!("{step:?}"),
         },
-        |broken, (), at| {
+        |broken, (), (), at| {
             broken.clock.advance(std::time::Duration::from_secs(61));
             let evaluated = broken.engine.hash_evaluations();
             for _ in 0..15 {
@@ -100,11 +104,11 @@ fn fa1_a_wrong_password_never_gets_in_and_no_fault_gives_a_guess() {
 fn fa1_a_sign_up_is_whole_or_not_there_and_its_mail_comes_in_the_end() {
     at_every_call(
         |_| {},
-        |broken| match block_on(broken.engine.sign_up(form("ada@example.org"))) {
+        |broken, ()| match block_on(broken.engine.sign_up(form("ada@example.org"))) {
             Ok(_) | Err(Failure::Fault(_)) => {}
             Err(Failure::Refused(refusal)) => panic!("{refusal}"),
         },
-        |broken, (), at| {
+        |broken, (), (), at| {
             broken.clock.advance(std::time::Duration::from_secs(61));
             block_on(broken.engine.upkeep()).unwrap();
             let pending = block_on(broken.store.registrations_of("ada@example.org", 10)).unwrap();
@@ -122,14 +126,14 @@ fn fa1_a_sign_up_is_whole_or_not_there_and_its_mail_comes_in_the_end() {
 fn fa1_verifying_makes_the_user_or_leaves_the_link() {
     at_every_call(
         |broken| drop(block_on(broken.engine.sign_up(form("ada@example.org"))).unwrap()),
-        |broken| {
+        |broken, ()| {
             let link = links(&broken.mailer.mails()[0].text).remove(0);
             match block_on(broken.engine.verify_email(&link, &Client::default())) {
                 Ok(_) | Err(Failure::Fault(_)) => {}
                 Err(Failure::Refused(refusal)) => panic!("{refusal}"),
             }
         },
-        |broken, (), at| {
+        |broken, (), (), at| {
             let link = links(&broken.mailer.mails()[0].text).remove(0);
             let verified = block_on(broken.engine.verify_email(&link, &Client::default())).is_ok();
             let user = block_on(broken.store.user(UserKey::Email("ada@example.org"))).unwrap();
@@ -142,7 +146,7 @@ fn fa1_verifying_makes_the_user_or_leaves_the_link() {
 fn fa1_a_log_out_that_was_acknowledged_has_ended_the_session() {
     at_every_call(
         |broken| drop(add(&broken.engine, "ada@example.org", None)),
-        |broken| {
+        |broken, ()| {
             let Ok(LoginStep::LoggedIn(session)) = block_on(broken.engine.login(request("ada@example.org", PASSWORD)))
             else {
                 return None;
@@ -150,7 +154,7 @@ fn fa1_a_log_out_that_was_acknowledged_has_ended_the_session() {
             let acknowledged = block_on(broken.engine.log_out(&session.token, &Client::default())).is_ok();
             acknowledged.then_some(session.token)
         },
-        |broken, logged_out, at| {
+        |broken, (), logged_out, at| {
             if let Some(token) = logged_out {
                 assert!(block_on(broken.engine.check(&token)).is_err(), "{at}");
             }
@@ -183,11 +187,11 @@ fn notices(broken: &Broken) -> usize {
 fn fa1_a_link_that_is_kept_was_mailed() {
     at_every_call(
         |broken| drop(add(&broken.engine, "ada@example.org", None)),
-        |broken| match block_on(broken.engine.forgot_password("ada@example.org", &Client::default())) {
+        |broken, ()| match block_on(broken.engine.forgot_password("ada@example.org", &Client::default())) {
             Ok(()) | Err(Failure::Fault(_)) => {}
             Err(Failure::Refused(refusal)) => panic!("{refusal}"),
         },
-        |broken, (), at| {
+        |broken, (), (), at| {
             settle_down(broken);
             let kept = block_on(broken.store.user(UserKey::Email("ada@example.org"))).unwrap().unwrap().reset;
             let mailed: Vec<_> = broken.mailer.take_mails().iter().flat_map(|mail| links(&mail.text)).collect();
@@ -214,7 +218,7 @@ fn fa1_a_reset_is_whole_or_leaves_the_link_and_opens_no_door() {
             }
             open.replace(Some((session.token, mailed_link(broken))));
         },
-        |broken| {
+        |broken, ()| {
             let link = &open.borrow().as_ref().unwrap().1.clone();
             match block_on(broken.engine.reset_password(link, NEW.to_owned().into(), &Client::default())) {
                 Ok(_) => true,
@@ -222,7 +226,7 @@ fn fa1_a_reset_is_whole_or_leaves_the_link_and_opens_no_door() {
                 Err(Failure::Refused(refusal)) => panic!("{refusal}"),
             }
         },
-        |broken, acknowledged, at| {
+        |broken, (), acknowledged, at| {
             let (session, link) = open.take().unwrap();
             let user = block_on(broken.store.user(UserKey::Email("ada@example.org"))).unwrap().unwrap();
             let done = user.reset.is_none();
@@ -256,7 +260,7 @@ fn fa1_a_change_is_whole_or_not_there_and_ends_the_other_sessions() {
                 };
                 open.replace(opened.map(token).collect());
             },
-            |broken| {
+            |broken, ()| {
                 let (current, new) = (PASSWORD.to_owned().into(), NEW.to_owned().into());
                 let change = PasswordChange { current, new, session, client: Client::default() };
                 match block_on(broken.engine.change_password(&open.borrow()[0], change)) {
@@ -265,7 +269,7 @@ fn fa1_a_change_is_whole_or_not_there_and_ends_the_other_sessions() {
                     Err(Failure::Refused(refusal)) => panic!("{refusal}"),
                 }
             },
-            |broken, acknowledged, at| {
+            |broken, (), acknowledged, at| {
                 let (own, other) = { (open.borrow()[0].clone(), open.borrow()[1].clone()) };
                 let lives = |token: &SessionToken| block_on(broken.engine.check(token)).is_ok();
                 let done = works(broken, NEW);

@@ -15,4 +15,6 @@ mod races;
 mod recovery;
 mod sessions;
 mod sign_up;
+mod steps;
+mod totp;
 mod world;

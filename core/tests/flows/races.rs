@@ -17,14 +17,14 @@ use futures_executor::block_on;
 
 use crate::world::{PASSWORD, WRONG, add, form, links, login, policy, refusal, start};
 
-struct Crowd {
-    engine: Engine,
-    store: Arc<MemoryStore>,
+pub(crate) struct Crowd {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<MemoryStore>,
     mailer: Arc<MemoryMailer>,
 }
 
 impl Crowd {
-    fn new(change: impl FnOnce(&mut Policy)) -> Self {
+    pub(crate) fn new(change: impl FnOnce(&mut Policy)) -> Self {
         let mut policy = policy();
         policy.hashing.queue = 1_000;
         policy.hashing.max_wait = std::time::Duration::from_secs(30);
@@ -36,7 +36,7 @@ impl Crowd {
 }
 
 /// Runs `one` on `callers` threads that start together; returns the answers, sorted.
-fn at_once<T: Send + Ord>(callers: usize, one: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn at_once<T: Send + Ord>(callers: usize, one: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(callers);
     let mut answers: Vec<T> = std::thread::scope(|scope| {
         let run = |n| {

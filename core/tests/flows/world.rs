@@ -75,6 +75,8 @@ impl World {
     pub(crate) fn code(&self, identifier: &str, password: &str) -> &'static str {
         match self.login(identifier, password) {
             Ok(LoginStep::LoggedIn(_)) => "logged_in",
+            Ok(LoginStep::OtpRequired { .. }) => "otp_required",
+            Ok(LoginStep::TotpSetupRequired { .. }) => "totp_setup_required",
             Ok(LoginStep::PasswordChangeRequired { .. }) => "password_change_required",
             Ok(LoginStep::TermsRequired { .. }) => "terms_required",
             Ok(LoginStep::SessionConflict { .. }) => "session_conflict",

@@ -17,6 +17,7 @@ const SHAPES = {
   menu: ['M4 6.5h16', 'M4 12h16', 'M4 17.5h16'],
   narrow: ['M14.5 6.5 9 12l5.5 5.5'],
   out: ['M10 4H4.5v16H10', 'M9.5 12h11', 'm16.5 8 4 4-4 4'],
+  shield: ['M12 3.5 19.5 6v5.5c0 4.500-3 7.500-7.5 9-4.500-1.500-7.500-4.500-7.500-9V6z', 'm8.500 12 2.500 2.500 4.500-5'],
   phone: ['M7 3h10v18H7z', 'M11 17.800h2'],
 };
 /** The mark of the console when the policy names no logo: a doorway with a keyhole. */

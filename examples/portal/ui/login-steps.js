@@ -8,6 +8,8 @@ const STEPS = {
     session.announceLogin();
     return go('start');
   },
+  otp_required: (step) => go('otp', { step }),
+  totp_setup_required: (step) => go('totp-setup', { step }),
   password_change_required: (step) => go('password-change', { step }),
   terms_required: (step) => go('terms', { step }),
   async session_conflict(step) {

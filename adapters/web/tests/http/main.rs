@@ -31,4 +31,6 @@ mod sessions;
 #[cfg(test)]
 mod story;
 #[cfg(test)]
+mod totp;
+#[cfg(test)]
 mod world;

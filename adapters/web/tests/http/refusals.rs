@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::Method;
 use doorwarden_core::session::OnConflict;
 use doorwarden_core::testing::FaultMoment;
+use doorwarden_core::totp::TotpMode;
 use doorwarden_core::user::UserStatus;
 use doorwarden_web::{Code, WebSettings};
 use serde_json::{Value, json};
@@ -38,6 +39,7 @@ async fn every_code_is_answered_with_its_status_and_body() {
     sign_up(&mut seen).await;
     login(&mut seen).await;
     session(&mut seen).await;
+    totp(&mut seen).await;
     broken(&mut seen).await;
     let all: BTreeSet<String> = Code::ALL.iter().map(|code| code.name().to_owned()).collect();
     assert_eq!(seen.0, all, "a code that no case here provokes, or an unknown one");
@@ -97,6 +99,8 @@ async fn login(seen: &mut Seen) {
     world.login(EMAIL, PASSWORD).send().await.cookie();
     seen.expect(world.login(EMAIL, PASSWORD), 409, "session_limit").await;
     for (path, body) in [
+        ("/login/otp", json!({ "ticket": "dwt_x", "code": "123456" })),
+        ("/login/totp-setup", json!({ "ticket": "dwt_x.token", "code": "123456" })),
         ("/login/password", json!({ "ticket": "dwt_x", "new_password": "x" })),
         ("/login/terms", json!({ "ticket": "dwt_x", "accept": {} })),
         ("/login/takeover", json!({ "ticket": "dwt_x.token", "proceed": false })),
@@ -142,6 +146,33 @@ async fn session(seen: &mut Seen) {
         current(&token).send().await;
     }
     seen.expect(current(&token), 401, "session_expired").await;
+}
+
+async fn totp(seen: &mut Seen) {
+    let world = World::with(|policy| policy.totp.max_failures = 2).await;
+    let token = world.logged_in(EMAIL).await;
+    let post = |path: &str, body: Value| world.post(path, body).cookie(&token);
+    let setup = || post("/totp/setup", json!({ "password": PASSWORD }));
+    let ticket = setup().send().await.ticket();
+    let confirm = |ticket: &str| post("/totp/confirm", json!({ "ticket": ticket, "code": "no code" }));
+    seen.expect(confirm(&ticket), 422, "invalid_code").await;
+    seen.expect(confirm("dwt_x"), 410, "ticket_invalid").await;
+    seen.expect(post("/totp/setup", json!({ "password": "wrong" })), 401, "invalid_credentials").await;
+    seen.expect(post("/totp/setup", json!({})), 401, "invalid_credentials").await;
+    let mut off = (*world.engine.policy()).clone();
+    off.totp.mode = TotpMode::Off;
+    let on = world.engine.policy();
+    world.engine.set_policy(off).await.unwrap();
+    seen.expect(setup(), 403, "forbidden").await;
+    world.engine.set_policy((*on).clone()).await.unwrap();
+    world.authenticator(&token).await;
+    seen.expect(setup(), 409, "totp_already_enabled").await;
+    let disable = || post("/totp/disable", json!({ "password": PASSWORD, "code": "000000" }));
+    seen.expect(disable(), 422, "invalid_code").await;
+    seen.expect(post("/session/prove", json!({ "code": "000000" })), 422, "invalid_code").await;
+    let spent = seen.expect(disable(), 429, "locked_out").await;
+    assert_eq!(spent.get("retry_after_seconds"), None, "no time opens it");
+    seen.expect(world.login(EMAIL, PASSWORD), 429, "locked_out").await;
 }
 
 async fn broken(seen: &mut Seen) {

@@ -104,12 +104,40 @@ impl World {
         self.post("/login", json!({ "identifier": email, "password": password }))
     }
 
+    /// Sets up one-time passwords for the session of a token, and waits until the next code.
+    pub(crate) async fn authenticator(&self, token: &str) -> (Authenticator, Vec<String>) {
+        let reply = self.post("/totp/setup", json!({ "password": PASSWORD })).cookie(token).send().await;
+        let authenticator = Authenticator::of(&reply);
+        let body = json!({ "ticket": reply.ticket(), "code": authenticator.code(self) });
+        let confirmed = self.post("/totp/confirm", body).cookie(token).send().await;
+        assert_eq!(confirmed.status, StatusCode::OK, "{}", confirmed.text());
+        let codes = confirmed.json()["recovery_codes"].as_array().unwrap().clone();
+        self.clock.advance(std::time::Duration::from_secs(30));
+        (authenticator, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
+    }
+
     /// Makes an account and logs it in; the text of its session token.
     pub(crate) async fn logged_in(&self, email: &str) -> String {
         self.account(email).await;
         let reply = self.login(email, PASSWORD).send().await;
         assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
         reply.cookie()
+    }
+}
+
+/// An authenticator application, set up by the secret that a reply shows.
+pub(crate) struct Authenticator(String);
+
+impl Authenticator {
+    pub(crate) fn of(reply: &Reply) -> Self {
+        Self(reply.json()["secret"].as_str().unwrap_or_else(|| panic!("no secret: {}", reply.text())).to_owned())
+    }
+
+    /// The code that it shows now.
+    pub(crate) fn code(&self, world: &World) -> String {
+        let secret = totp_rs::Secret::try_from_base32(&self.0).unwrap();
+        let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+        totp.generate(u64::try_from(world.engine.now().as_millis()).unwrap() / 1_000).to_string()
     }
 }
 

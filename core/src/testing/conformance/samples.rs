@@ -18,6 +18,7 @@ use crate::testing::SeededRandom;
 use crate::ticket::{Grant, Ticket};
 use crate::time::Timestamp;
 use crate::token::Digest;
+use crate::totp::Totp;
 use crate::user::{Acceptance, Acceptances, Revision, Role, User, UserId, UserStatus};
 use crate::username::Username;
 
@@ -81,12 +82,21 @@ pub(super) fn full_user(number: u32, text: &str) -> User {
         fields: BTreeMap::from([("team".to_owned(), text.to_owned()), (text.to_owned(), String::new())]),
         password: Some(PasswordHash::dummy(4)),
         password_changed_at: Some(at(2)),
+        totp: Some(totp(number)),
         status: UserStatus::Disabled,
         role: Role::parse("team-lead").unwrap(),
         acceptances: acceptances(text),
         locale: Some(text.to_owned()),
         ..user(number)
     }
+}
+
+fn totp(number: u32) -> Totp {
+    let codes = [digest("recovery code", number), digest("another", number)];
+    let kept = serde_json::json!({
+        "seed": sealed(number), "last_step": u64::MAX, "enabled_at": at(4), "recovery_codes": codes, "wrong_codes": 7,
+    });
+    serde_json::from_value(kept).unwrap()
 }
 
 fn acceptances(text: &str) -> Acceptances {
@@ -202,6 +212,7 @@ pub(super) fn ticket(user: UserId, expires_at: Timestamp) -> Ticket {
         mode: SessionMode::Session,
         client,
         password_at: at(0),
+        second_factor_at: None,
         password_set_at: None,
         awaits: None,
     };

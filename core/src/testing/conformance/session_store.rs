@@ -408,6 +408,7 @@ pub fn is_found_with_its_reason_until_it_is_swept(open: &dyn Fn() -> Arc<dyn Ses
         EndReason::TakenOver,
         EndReason::AccountClosed,
         EndReason::PasswordChanged,
+        EndReason::TotpRemoved,
     ];
     for (number, reason) in (1..).zip(reasons) {
         open_now(&*store, &session(user_id(number), number), &[]).unwrap();
@@ -422,7 +423,7 @@ pub fn is_found_with_its_reason_until_it_is_swept(open: &dyn Fn() -> Arc<dyn Ses
         assert_eq!(end_of(&*store, &session(user_id(number), number)), expected, "{reason:?}");
     }
     assert_eq!(found(&*store, &expiring), Some(whole(&expiring)));
-    assert_eq!(sweep(at(501).after(Session::REMEMBERED)), 6);
+    assert_eq!(sweep(at(501).after(Session::REMEMBERED)), reasons.len() + 1);
     assert_eq!(found(&*store, &session(user_id(1), 1)), None);
     assert_eq!(found(&*store, &expiring), None);
 }

@@ -60,6 +60,7 @@ pub fn what_was_put_is_read_back_whole(open: &dyn Fn() -> Arc<dyn TicketStore>) 
             mode: SessionMode::Api,
             client,
             password_at: at(-7),
+            second_factor_at: Some(at(-6)),
             password_set_at: Some(at(-8)),
             awaits: None,
         })

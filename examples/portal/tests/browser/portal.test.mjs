@@ -3,6 +3,7 @@
 // CHROMIUM, the browser (default /usr/bin/chromium).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -354,6 +355,101 @@ test('ending another session asks for the password when the login was a while ag
   await second.page.getByText('Your session was ended').waitFor();
 });
 
+test('a person sets up two-factor authentication, and a login asks for a code that works once', async (t) => {
+  const portal = await startPortal(t, '[session]\nmax_concurrent = 3\n');
+  const { page, email } = await newcomer(t, portal);
+  await openTwoFactor(page);
+  await page.getByText('It is off').waitFor();
+  await page.getByRole('button', { name: 'Set up' }).click();
+  await inDialog(page, 'Set up two-factor authentication');
+  await page.getByLabel('Password', { exact: true }).fill('not my password 1!');
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('These login details aren’t right').waitFor();
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('img', { name: /^QR code/ }).waitFor();
+  assert.ok(await page.getByRole('img', { name: /^QR code/ }).evaluate((image) => image.complete && image.naturalWidth > 0), 'the QR code is drawn');
+  const secret = await manualKey(page);
+  await enterCode(page, oneTimePassword(secret), 'Switch on');
+  await inDialog(page, 'Keep your recovery codes');
+  const codes = await page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem').allTextContents();
+  assert.equal(codes.length, 10);
+  await page.getByRole('button', { name: 'I have kept them' }).click();
+
+  await logOut(page);
+  await logIn(page, email);
+  await inDialog(page, 'Enter your code');
+  assert.equal(await focused(page), 'code');
+  await enterCode(page, oneTimePassword(secret), 'Go on');
+  await page.getByText('That code isn’t right').waitFor();
+  const next = oneTimePassword(secret, 1);
+  // As an application shows it, and as a person copies it.
+  await paste(page, `${next.slice(0, 3)} ${next.slice(3)}`);
+  assert.equal(await page.getByLabel('Code from the app').inputValue(), next);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await logOut(page);
+  await logIn(page, email);
+  await enterCode(page, next, 'Go on');
+  await page.getByText('That code isn’t right').waitFor();
+  await useRecoveryCode(page, codes[0].toLowerCase());
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  await logOut(page);
+  await logIn(page, email);
+  await useRecoveryCode(page, codes[0]);
+  await page.getByText('That code isn’t right').waitFor();
+  await page.getByLabel('Recovery code').fill(codes[1]);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await openTwoFactor(page);
+  await page.getByText('Recovery codes left: 8').waitFor();
+  await page.getByRole('button', { name: 'Switch off' }).click();
+  await inDialog(page, 'Switch off two-factor authentication');
+  await page.getByRole('button', { name: 'Use a recovery code instead' }).click();
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByLabel('Recovery code').fill(codes[2]);
+  await page.getByRole('button', { name: 'Switch off' }).click();
+  await page.getByText('It is off').waitFor();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await logOut(page);
+  await logIn(page, email);
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+});
+
+test('where the policy requires it, the first login sets up two-factor authentication', async (t) => {
+  const portal = await startPortal(t, '[totp]\nmode = "required"\n');
+  const { page } = await person(t, portal, { viewport: PHONE });
+  await becomeMember(page, portal, 'ada@example.org');
+  await logIn(page, 'ada@example.org');
+  await inDialog(page, 'Set up two-factor authentication');
+  const former = await manualKey(page);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await inDialog(page, 'Log in');
+  await logIn(page, 'ada@example.org');
+  await inDialog(page, 'Set up two-factor authentication');
+  const secret = await manualKey(page);
+  assert.notEqual(secret, former, 'a new key each time');
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no horizontal scroll');
+  await enterCode(page, '12345', 'Switch on');
+  await page.getByText('Enter all 6 digits').waitFor();
+  await enterCode(page, oneTimePassword(secret), 'Switch on');
+  await inDialog(page, 'Keep your recovery codes');
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Download' }).click();
+  assert.equal((await saved).suggestedFilename(), 'doorwarden recovery codes.txt');
+  await page.getByRole('button', { name: 'I have kept them' }).click();
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await logOut(page);
+  await logIn(page, 'ada@example.org');
+  await inDialog(page, 'Enter your code');
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'no horizontal scroll');
+  await enterCode(page, oneTimePassword(secret, 1), 'Go on');
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+});
+
 test('a session that expires logs the browser out by itself', async (t) => {
   const portal = await startPortal(t, '[session]\nlifetime = "3s"\nextendable = false\n');
   const { page } = await person(t, portal);
@@ -532,6 +628,39 @@ async function logOut(page) {
   await page.getByRole('button', { name: /^User menu/ }).click();
   await page.getByRole('button', { name: 'Log Out' }).click();
   await inDialog(page, 'Log in');
+}
+
+async function openTwoFactor(page) {
+  await page.getByRole('button', { name: /^User menu/ }).click();
+  await page.getByRole('button', { name: 'Two-factor authentication' }).click();
+  await inDialog(page, 'Two-factor authentication');
+}
+
+/** The key that is shown beside the QR code. */
+const manualKey = async (page) => (await page.locator('.secret').textContent()).replaceAll(' ', '');
+
+async function enterCode(page, code, button) {
+  await page.getByLabel('Code from the app').fill(code);
+  await page.getByRole('button', { name: button }).click();
+}
+
+async function useRecoveryCode(page, code) {
+  await page.getByRole('button', { name: 'Use a recovery code instead' }).click();
+  await page.getByLabel('Recovery code').fill(code);
+  await page.getByRole('button', { name: 'Go on' }).click();
+}
+
+/** Puts a text where the focus is, over what is marked there, as a paste does. */
+const paste = (page, text) => page.keyboard.insertText(text);
+
+/** The one-time password (RFC 6238) of a key in base 32, so many time steps from now. */
+function oneTimePassword(key, steps = 0) {
+  const bits = [...key].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  const sum = createHmac('sha1', secret).update(counter).digest();
+  return String((sum.readUInt32BE(sum.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
 }
 
 /** Waits for the dialog and checks that the focus is in it and that everything in it has a name. */

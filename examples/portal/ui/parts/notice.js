@@ -17,6 +17,7 @@ export function notice({ kind = 'info', text, refusal, actions = [] }) {
 
 /** The plain words for a refusal's code. */
 export function explain(refusal) {
+  if (refusal.code === 'locked_out' && !(refusal.retryAfterSeconds > 0)) return words.refusals.locked_for_good;
   if (refusal.code === 'sign_up_refused' && refusal.detail) return refusal.detail;
   return words.refusals[refusal.code] ?? words.ended[refusal.code] ?? words.refusals.unknown(refusal.code);
 }
