@@ -99,8 +99,8 @@ pub enum LoginRefusal {
     /// The code is wrong, was used already, or isn't one.
     #[error("the code is wrong: wait for the next one and try again")]
     InvalidCode,
-    /// Too many codes were wrong since the last login: only an administrator opens.
-    #[error("too many wrong codes since the last login: contact your administrator")]
+    /// Too many codes were wrong since the last login: only a reset by mail or an administrator opens.
+    #[error("too many wrong codes since the last login: set a new password by mail or contact your administrator")]
     CodesSpent,
     /// The new password breaks these rules.
     #[error("the password doesn't meet every rule")]

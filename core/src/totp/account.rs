@@ -59,8 +59,8 @@ pub enum TotpRefusal {
     /// An account without a password proves itself anew first.
     #[error("prove first that it's you")]
     ProofRequired,
-    /// Too many codes were wrong since the last login: only an administrator opens.
-    #[error("too many wrong codes since the last login: contact your administrator")]
+    /// Too many codes were wrong since the last login: only a reset by mail or an administrator opens.
+    #[error("too many wrong codes since the last login: set a new password by mail or contact your administrator")]
     CodesSpent,
     /// Nothing is evaluated now.
     #[error(transparent)]

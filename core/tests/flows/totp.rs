@@ -878,3 +878,20 @@ fn ot3_neither_a_demanded_change_nor_a_reset_by_mail_leads_round_the_code() {
     block_on(world.engine.reset_password(&link, Password::new(new.to_owned()), &Client::default())).unwrap();
     assert_eq!(world.code("ada@example.org", new), "otp_required", "and a reset leaves it on");
 }
+
+#[test]
+fn ot3_a_reset_by_mail_leaves_the_second_factor_and_forgives_its_wrong_codes() {
+    let world = allowing(|policy| policy.totp.max_failures = 3);
+    let member = world.member();
+    let ticket = world.otp_ticket();
+    for _ in 0..3 {
+        assert_eq!(world.answer(&ticket, "000000"), "invalid_code");
+    }
+    assert_eq!(world.login(EMAIL, PASSWORD).unwrap_err(), LoginRefusal::CodesSpent);
+    block_on(world.engine.forgot_password(EMAIL, &Client::default())).unwrap();
+    let link = world.links().remove(0);
+    let new = "another horse 2?";
+    block_on(world.engine.reset_password(&link, Password::new(new.to_owned()), &Client::default())).unwrap();
+    let Ok(LoginStep::OtpRequired { ticket }) = world.login(EMAIL, new) else { panic!("no code is asked for") };
+    assert_eq!(world.answer(&ticket, member.code(&world)), "logged_in");
+}
