@@ -197,7 +197,6 @@ impl Engine {
         Err(overtaken("changing user", id))
     }
 
-    /// Lifts the restriction of an account's login, by failures or by wrong codes; whether one by failures stood.
     /// Demands that an account's password be changed at its next login. `None`: no such account.
     ///
     /// # Errors
@@ -217,7 +216,7 @@ impl Engine {
         Err(overtaken("changing user", id))
     }
 
-    /// Lifts the restriction of an account's login; whether one stood.
+    /// Lifts the restriction of an account's login, by failures or by wrong codes; whether one by failures stood.
     ///
     /// # Errors
     /// The store's fault.
