@@ -30,9 +30,9 @@ export function userMenu(signal) {
       el('div', null, el('span', { class: 'user-menu-label' }, words.timer.left), timeLeft(signal)),
       extendButton({ signal, failed: fail, kind: 'secondary small' })),
     el('div', { class: 'user-menu-choices' }, shortcutSwitch(), languages().length > 1 && languageSelect()),
-    el('button', { type: 'button', class: 'user-menu-item', onclick: openSecondFactor }, icon('shield'), words.totp.title),
     messages,
     el('button', { type: 'button', class: 'button entry', onclick: changePassword }, icon('key'), words.shell.changePassword),
+    el('button', { type: 'button', class: 'button entry', onclick: openSecondFactor }, icon('shield'), words.totp.title),
     actionButton({ symbol: 'out', text: words.shell.logOut, busy: words.shell.loggingOut, kind: 'entry', act: session.logOut, failed: fail }));
 
   function open(wish) {
@@ -47,11 +47,10 @@ export function userMenu(signal) {
     const { openChangePassword } = await import('../dialogs/change-password.js');
     openChangePassword();
   }
-
   async function openSecondFactor() {
-    const { openTotp } = await import('../dialogs/totp.js');
     open(false);
     button.focus();
+    const { openTotp } = await import('../dialogs/totp.js');
     openTotp();
   }
   const reachable = () => [...panel.querySelectorAll('button:not([hidden]), select, input')];
