@@ -79,6 +79,16 @@ impl NewUserRefusal {
     }
 }
 
+/// A page of accounts.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct UserList {
+    /// The accounts, in order of creation.
+    pub users: Vec<User>,
+    /// After which account the next page begins; `None`: this is the last.
+    pub next: Option<UserId>,
+}
+
 impl Engine {
     /// Adds an account, for set-up and scripts on the machine itself. Pending registrations of the address lapse.
     ///
@@ -152,9 +162,14 @@ impl Engine {
     ///
     /// # Errors
     /// The store's fault.
-    pub async fn users(&self, containing: &str, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Fault> {
-        let containing = containing.trim().to_lowercase();
-        self.directory().users(&UserPage { after, containing: &containing, limit: limit.min(PAGE) }).await
+    pub async fn users(&self, containing: &str, after: Option<UserId>, limit: usize) -> Result<UserList, Fault> {
+        let (containing, limit) = (containing.trim().to_lowercase(), limit.min(PAGE));
+        let page = UserPage { after, containing: &containing, limit: limit + 1 };
+        let mut users = self.directory().users(&page).await?;
+        let more = users.len() > limit;
+        users.truncate(limit);
+        let next = users.last().filter(|_| more).map(|user| user.id);
+        Ok(UserList { users, next })
     }
 
     /// The account with an e-mail address or username.

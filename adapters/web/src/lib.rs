@@ -4,13 +4,15 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `totp`, `first_administrator`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `totp`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
+//! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
 //! | `credential`, `cookie` | what a request shows of a session |
 //! | `origin` | requests from pages of other sites are refused |
 //! | `client` | who is at the other end, behind which proxy |
 //! | `body`, `json` | bounded, strict JSON |
+//! | `paging` | which part of a list |
 //! | `qr` | QR codes as SVG |
 //! | `guard` | what every request passes and every reply carries |
 //! | `serve` | [`serve()`]: the network with its bounds |
@@ -44,6 +46,7 @@
 //! - The headers of its own pages (`Strict-Transport-Security`, `Content-Security-Policy`).
 //! - `Clear-Site-Data` at log-out, if the origin is the service's own.
 
+mod administrator;
 mod body;
 mod client;
 mod config;
@@ -60,6 +63,7 @@ mod openapi;
 mod options;
 mod origin;
 mod otp;
+mod paging;
 mod password;
 mod problem;
 mod qr;
@@ -69,6 +73,7 @@ mod sessions;
 mod sign_up;
 mod totp;
 mod user;
+mod users;
 mod verification;
 
 use axum::middleware::from_fn_with_state;
@@ -78,6 +83,7 @@ use doorwarden_core::engine::Engine;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use administrator::Administrator;
 pub use config::{ConsoleSettings, WebSettings};
 pub use current::{Auth, CurrentSession, CurrentUser};
 pub use problem::{Code, Problem};
@@ -135,6 +141,7 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(totp::confirm))
         .routes(routes!(totp::disable))
         .routes(routes!(first_administrator::create))
+        .routes(routes!(users::list))
         .routes(routes!(health::health))
         .routes(routes!(openapi::description))
 }

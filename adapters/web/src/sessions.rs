@@ -13,11 +13,9 @@ use crate::body::{NoBody, invalid};
 use crate::client::{Caller, ClientBody};
 use crate::credential::Presented;
 use crate::current::{Auth, CurrentSession};
+use crate::paging;
 use crate::problem::{Problem, ProblemBody};
 use crate::session::delete_cookie;
-
-/// The most, and the usual, that one page holds.
-const PAGE: usize = 200;
 
 /// A live session in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,19 +66,6 @@ pub(crate) struct Paging {
     limit: Option<String>,
 }
 
-impl Paging {
-    fn cursor(&self) -> Result<Option<SessionId>, Problem> {
-        let read = |text: &String| text.parse().map_err(|_| invalid("cursor isn't one of ours").with_field("cursor"));
-        self.cursor.as_ref().map(read).transpose()
-    }
-
-    fn limit(&self) -> Result<usize, Problem> {
-        let Some(typed) = &self.limit else { return Ok(PAGE) };
-        let limit = typed.parse().ok().filter(|limit| (1..=PAGE).contains(limit));
-        limit.ok_or_else(|| invalid("limit must be a whole number from 1 to 200").with_field("limit"))
-    }
-}
-
 /// The caller's own live sessions.
 #[utoipa::path(
     get, path = "/sessions", tag = "session", params(Paging),
@@ -96,7 +81,8 @@ pub(crate) async fn list(
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Result<Json<SessionsBody>, Problem> {
     let Query(paging) = paging.map_err(|_| invalid("the query can't be read"))?;
-    let (after, limit) = (paging.cursor()?, paging.limit()?);
+    let after = paging::cursor::<SessionId>(paging.cursor.as_deref())?;
+    let limit = paging::limit(paging.limit.as_deref())?;
     let mut live = auth.engine().own_sessions(&own).await?;
     live.retain(|session| after.is_none_or(|after| session.id > after));
     // Ids sort by creation.

@@ -34,6 +34,7 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/totp/confirm"),
     ("POST", "/totp/disable"),
     ("POST", "/first-administrator"),
+    ("GET", "/admin/users"),
     ("GET", "/healthz"),
     ("GET", "/openapi.json"),
 ];

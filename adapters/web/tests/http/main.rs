@@ -1,6 +1,8 @@
 //! The whole API over its real router, on stores in memory.
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod bodies;
 #[cfg(test)]
 mod clients;

@@ -8,11 +8,15 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use doorwarden_core::Timestamp;
+use doorwarden_core::administration::NewUser;
+use doorwarden_core::client::Client;
 use doorwarden_core::engine::{Engine, EngineBuilder};
+use doorwarden_core::password::Password;
 use doorwarden_core::policy::Policy;
 use doorwarden_core::seal::SealKeys;
 use doorwarden_core::testing::{FaultyStore, ManualClock, MemoryMailer, MemoryStore, SeededRandom};
 use doorwarden_core::upkeep::Upkeep;
+use doorwarden_core::user::Role;
 use doorwarden_web::WebSettings;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -114,6 +118,14 @@ impl World {
         let codes = confirmed.json()["recovery_codes"].as_array().unwrap().clone();
         self.clock.advance(std::time::Duration::from_secs(30));
         (authenticator, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
+    }
+
+    /// Makes an administrator and logs it in; the text of its session token.
+    pub(crate) async fn administrator(&self, email: &str) -> String {
+        let (password, role) = (Some(Password::new(PASSWORD.to_owned())), Role::admin());
+        let user = NewUser { email: email.to_owned(), username: None, password, role, email_verified: true };
+        self.engine.add_user(user, &Client::default()).await.unwrap();
+        self.login(email, PASSWORD).send().await.cookie()
     }
 
     /// Makes an account and logs it in; the text of its session token.

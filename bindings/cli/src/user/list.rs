@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 use doorwarden::Engine;
-use doorwarden::core::administration::PAGE;
+use doorwarden::core::administration::{PAGE, UserList};
 use doorwarden::core::error::Failure;
 use doorwarden::core::user::User;
 use futures_executor::block_on;
@@ -28,16 +28,15 @@ pub(super) fn run(engine: &Engine, arguments: &ListArguments, output: &mut Outpu
     let mut left = arguments.limit.map_or(usize::MAX, NonZeroUsize::get);
     let mut after = None;
     loop {
-        let limit = left.min(PAGE);
-        let page = block_on(engine.users(&arguments.query, after, limit))?;
+        let UserList { users, next, .. } = block_on(engine.users(&arguments.query, after, left.min(PAGE)))?;
         if output.is_json() {
-            page.iter().for_each(|user| output.json_line(&body(user)));
+            users.iter().for_each(|user| output.json_line(&body(user)));
         } else {
-            table.print(page.iter().map(row), output);
+            table.print(users.iter().map(row), output);
         }
-        after = page.last().map(|user| user.id);
-        left = left.saturating_sub(page.len());
-        if page.len() < limit || left == 0 || output.is_lost() {
+        after = next;
+        left = left.saturating_sub(users.len());
+        if next.is_none() || left == 0 || output.is_lost() {
             return Ok(());
         }
     }
