@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Engine, unexpected};
 use crate::error::Fault;
 pub use crate::id::{DeliveryId, SessionId};
-use crate::lockout::LockoutSubject;
+use crate::lockout::{Forgiven, LockoutSubject};
 use crate::mail::{Mail, Promptness};
 use crate::random::SecureRandom;
 use crate::seal::{SealKeys, Sealed};
@@ -66,7 +66,7 @@ pub enum Parcel {
         /// Whose.
         user: UserId,
     },
-    /// Lift the restriction of an account's login and clear its count.
+    /// Lift the restriction of an account's login and forgive its wrong passwords, after a reset by mail.
     LiftRestriction {
         /// Whose.
         user: UserId,
@@ -179,7 +179,8 @@ impl Engine {
             }
             Parcel::VoidTickets { user } => self.tickets().void(*user).await,
             Parcel::LiftRestriction { user } => {
-                self.lockouts().lift(&LockoutSubject::Account(*user), self.now()).await.map(drop)
+                let subject = LockoutSubject::Account(*user);
+                self.lockouts().lift(&subject, Forgiven::Passwords, self.now()).await.map(drop)
             }
         };
         if let Err(fault) = &outcome {

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
-use crate::lockout::{Charge, GuessId, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::lockout::{Charge, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict};
 use crate::password::{Password, PasswordHash, Verification};
 use crate::random::draw;
 use crate::time::seconds_to_wait;
@@ -79,14 +79,20 @@ impl Drop for Place<'_> {
 #[derive(Debug, Clone)]
 pub(crate) struct Guesser {
     pub(crate) subject: LockoutSubject,
+    pub(crate) kind: GuessKind,
     pub(crate) user: Option<UserId>,
     pub(crate) named: Option<String>,
 }
 
 impl Guesser {
-    /// Somebody who guesses at the secret of an account that is known.
+    /// Somebody who guesses at the password of an account that is known.
     pub(crate) fn at_account(user: UserId) -> Self {
-        Self { subject: LockoutSubject::Account(user), user: Some(user), named: None }
+        Self { subject: LockoutSubject::Account(user), kind: GuessKind::Password, user: Some(user), named: None }
+    }
+
+    /// Somebody who guesses at a code of an account, be it with a password beside it.
+    pub(crate) fn at_code_of(user: UserId) -> Self {
+        Self { kind: GuessKind::Code, ..Self::at_account(user) }
     }
 
     /// Who holds places in the hashing queue together.
@@ -111,6 +117,9 @@ pub enum GuessRefusal {
         /// Until the restriction ends.
         retry_after: Duration,
     },
+    /// So many failures since the last login that no time opens: only a reset by mail or an administrator does.
+    #[error("too many failures since the last login: set a new password by mail or contact your administrator")]
+    Closed,
     /// Too many at once: says nothing about the account.
     #[error("too many requests at once: try again in {} s", seconds_to_wait(*.retry_after))]
     Busy {
@@ -123,7 +132,7 @@ impl GuessRefusal {
     /// The stable code.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::LockedOut { .. } => "locked_out",
+            Self::LockedOut { .. } | Self::Closed => "locked_out",
             Self::Busy { .. } => "busy",
         }
     }
@@ -179,11 +188,14 @@ impl Engine {
                 waited += wait;
                 continue;
             }
-            match self.lockouts().charge(&counter.subject, id, &counter.rule, now).await? {
+            match self.lockouts().charge(&counter.subject, id, who.kind, &counter.rule, now).await? {
                 Charge::Granted => return Ok(()),
-                Charge::Restricted { until, report } => {
+                Charge::Restricted { restriction, report } => {
                     self.report(report, counter, who, client).await?;
-                    return Err(Failure::Refused(GuessRefusal::LockedOut { retry_after: now.until(until) }));
+                    return Err(Failure::Refused(match restriction {
+                        Restriction::Until(until) => GuessRefusal::LockedOut { retry_after: now.until(until) },
+                        Restriction::Closed => GuessRefusal::Closed,
+                    }));
                 }
                 Charge::Undecided if waited >= patience => {
                     return Err(Failure::Refused(GuessRefusal::Busy { retry_after: patience }));
@@ -221,24 +233,27 @@ impl Engine {
         let mut restrictions = Vec::new();
         if let Some(counter) = address {
             let settled = self.lockouts().settle(&counter.subject, id, at_address, &counter.rule, now).await?;
-            restrictions.extend(settled.restricted_until.map(|until| (counter.key, until)));
+            restrictions.extend(settled.restriction.map(|restriction| (counter.key, restriction)));
         }
         let settled = self.lockouts().settle(&account.subject, id, verdict, &account.rule, now).await?;
-        restrictions.extend(settled.restricted_until.map(|until| (account.key, until)));
-        for (key, until) in restrictions {
-            let event = who.sign(self.event(AuditName::LoginRestricted, &client)?).refused_by(key);
-            self.record([event.with("until", until.to_string())]).await?;
+        restrictions.extend(settled.restriction.map(|restriction| (account.key, restriction)));
+        for (key, restriction) in restrictions {
+            let event = who.sign(self.event(AuditName::LoginRestricted, &client)?);
+            let event = match restriction {
+                Restriction::Until(until) => event.refused_by(key).with("until", until.to_string()),
+                Restriction::Closed => event.refused_by("lockout.escalate").with("until", "opened"),
+            };
+            self.record([event]).await?;
         }
         Ok(settled)
     }
 
     /// Clears the count of an account after a login that was completed in a later step than its guess.
-    pub(crate) async fn clear_count(&self, user: UserId) -> Result<(), Fault> {
+    pub(crate) async fn clear_count(&self, user: UserId) -> Result<Settled, Fault> {
         let rule = self.policy().lockout.account_rule();
         let nobody = GuessId(u128::from_be_bytes(draw(self.random())?));
         let subject = LockoutSubject::Account(user);
-        self.lockouts().settle(&subject, nobody, Verdict::Completed, &rule, self.now()).await?;
-        Ok(())
+        self.lockouts().settle(&subject, nobody, Verdict::Completed, &rule, self.now()).await
     }
 
     /// One evaluation: of the account's hash, else of one that nothing matches.

@@ -10,11 +10,18 @@
 //!
 //! Failures and guesses in flight together never exceed `max_failures + 1`, so of any number of wrong guesses at once
 //! exactly that many are evaluated. A guess that nobody settles within [`Lockout::SETTLE_WITHIN`] has failed.
+//!
+//! Passwords and codes are one count. It knows them apart for one reason: a reset by mail clears the passwords, or the
+//! owner would have to wait, and keeps the codes, or whoever has the mailbox could guess at them without end. It opens
+//! the restriction all the same, for one further guess: see [`Lockout::lift`].
+
+mod policy;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::policy::{AddressLockoutPolicy, LockoutPolicy};
 use crate::time::Timestamp;
 use crate::token::Digest;
 use crate::user::UserId;
@@ -25,6 +32,8 @@ use crate::user::UserId;
 pub enum LockoutSubject {
     /// An account, however it was named.
     Account(UserId),
+    /// An account, from a browser that has logged in to it before: strangers' failures aren't its own.
+    KnownBrowser(UserId, Digest),
     /// An identifier that names no account, as a keyed fingerprint of its normal form.
     Unknown(Digest),
     /// An access key of a keypair; never restricts its owner's login.
@@ -41,6 +50,9 @@ impl LockoutSubject {
     pub fn key(&self) -> (char, [u8; 32]) {
         match self {
             Self::Account(id) => ('a', *Digest::of(id.as_bytes()).as_bytes()),
+            Self::KnownBrowser(id, browser) => {
+                ('b', *Digest::of(&[&id.as_bytes()[..], browser.as_bytes()].concat()).as_bytes())
+            }
             Self::Unknown(digest) => ('u', *digest.as_bytes()),
             Self::AccessKey(digest) => ('k', *digest.as_bytes()),
             Self::Address(digest) => ('i', *digest.as_bytes()),
@@ -57,6 +69,18 @@ pub struct LockoutRule {
     pub duration: Duration,
     /// When an unfinished count is forgotten.
     pub forget: Forget,
+    /// What becomes of one restriction after another.
+    pub escalation: Escalation,
+}
+
+/// What becomes of restrictions without a completed login between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Escalation {
+    /// Each is like the first, and none lasts.
+    Off,
+    /// Each lasts twice as long as the last, up to [`Lockout::LONGEST`]; at [`Lockout::MOST_IN_A_ROW`] failures without
+    /// a completed login the count is closed until somebody opens it.
+    Doubling,
 }
 
 /// When an unfinished count starts anew.
@@ -73,6 +97,26 @@ pub enum Forget {
 #[serde(transparent)]
 pub struct GuessId(pub u128);
 
+/// What a guess is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuessKind {
+    /// A password.
+    #[default]
+    Password,
+    /// A one-time password or a recovery code, be it behind a password.
+    Code,
+}
+
+/// Why nothing may be evaluated now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restriction {
+    /// It ends by itself at that moment; further guesses don't move it.
+    Until(Timestamp),
+    /// Closed: only a reset by mail or an administrator opens.
+    Closed,
+}
+
 /// The answer to [`Lockout::charge`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Charge {
@@ -80,10 +124,10 @@ pub enum Charge {
     Granted,
     /// Those left are all in flight; ask again soon.
     Undecided,
-    /// Nothing may be evaluated before `until`.
+    /// Nothing may be evaluated.
     Restricted {
-        /// When the restriction ends; further guesses don't move it.
-        until: Timestamp,
+        /// Why, and for how long.
+        restriction: Restriction,
         /// How many refusals to report as one event now; `None` while the last report is under a minute old.
         report: Option<u32>,
     },
@@ -100,13 +144,24 @@ pub enum Verdict {
     Completed,
 }
 
+/// Which failures are forgiven where a restriction is lifted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgiven {
+    /// Passwords: by a reset by mail, whose mailbox says nothing about a second factor.
+    Passwords,
+    /// Passwords and codes: by an administrator.
+    All,
+}
+
 /// What settling did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
     /// Consecutive failures before this guess was settled.
     pub failures_before: u32,
+    /// The same, and those before restrictions that have ended since: without a completed login, in all.
+    pub in_a_row_before: u32,
     /// Set when this very guess crossed the line.
-    pub restricted_until: Option<Timestamp>,
+    pub restriction: Option<Restriction>,
 }
 
 /// The count of one subject: a value, changed by pure transitions, stored by a [`LockoutStore`](crate::store::LockoutStore).
@@ -120,70 +175,129 @@ pub struct Lockout {
     restricted_until: Option<Timestamp>,
     refused: u32,
     reported_at: Option<Timestamp>,
+    /// Those of `failures` that were codes.
+    #[serde(default)]
+    wrong_codes: u32,
+    #[serde(default)]
+    in_a_row: InARow,
+}
+
+/// What restrictions that end leave: failures since the last completed login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InARow {
+    failures: u32,
+    wrong_codes: u32,
+    restrictions: u32,
+    closed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Reservation {
     guess: GuessId,
     lapses_at: Timestamp,
+    #[serde(default)]
+    kind: GuessKind,
 }
 
 impl Lockout {
     /// A guess not settled for this long counts as failed: a crash costs a guess, it never gives one.
     pub const SETTLE_WITHIN: Duration = Duration::from_secs(60);
+    /// The longest restriction that escalation comes to.
+    pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+    /// With escalation, failures without a completed login, at which the count is closed (NIST SP 800-63B-4, rate
+    /// limiting: no more than 100).
+    pub const MOST_IN_A_ROW: u32 = 100;
+    /// With escalation, failures of a count that isn't closed are remembered for this long after the last one.
+    pub const REMEMBERED: Duration = Duration::from_secs(400 * 86_400);
     const REPORT_EVERY: Duration = Duration::from_secs(60);
 
     /// Charges one guess before it is looked at.
-    pub fn charge(&mut self, guess: GuessId, rule: &LockoutRule, now: Timestamp) -> Charge {
+    pub fn charge(&mut self, guess: GuessId, kind: GuessKind, rule: &LockoutRule, now: Timestamp) -> Charge {
         self.advance(rule, now);
-        if let Some(until) = self.restricted_until {
-            return Charge::Restricted { until, report: self.report_refusal(now) };
+        if let Some(restriction) = self.restriction(now) {
+            return Charge::Restricted { restriction, report: self.report_refusal(now) };
         }
-        if self.outstanding() > rule.max_failures {
+        if self.left(rule) == 0 {
             return Charge::Undecided;
         }
-        self.in_flight.push(Reservation { guess, lapses_at: now.after(Self::SETTLE_WITHIN) });
+        self.in_flight.push(Reservation { guess, lapses_at: now.after(Self::SETTLE_WITHIN), kind });
         Charge::Granted
     }
 
     /// Settles a charged guess. One that lapsed has already counted as failed and doesn't count twice.
     pub fn settle(&mut self, guess: GuessId, verdict: Verdict, rule: &LockoutRule, now: Timestamp) -> Settled {
         self.advance(rule, now);
-        let failures_before = self.failures;
+        let (failures_before, in_a_row_before) = (self.failures, self.in_a_row.failures);
         let known = self.release(guess);
-        let restricted_until = match verdict {
-            Verdict::Failed if known => self.fail(rule, now),
-            Verdict::Failed | Verdict::Withdrawn => None,
-            Verdict::Completed => {
-                self.failures = 0;
-                self.first_failure_at = None;
-                self.last_failure_at = None;
+        let restriction = match (verdict, known) {
+            (Verdict::Failed, Some(kind)) => self.fail(kind, rule, now),
+            (Verdict::Failed, None) | (Verdict::Withdrawn, _) => None,
+            (Verdict::Completed, _) => {
+                self.clear();
                 None
             }
         };
-        Settled { failures_before, restricted_until }
+        Settled { failures_before, in_a_row_before, restriction }
     }
 
-    /// Ends a restriction and clears the count; guesses in flight stay charged. Returns whether a restriction stood.
-    pub fn lift(&mut self, now: Timestamp) -> bool {
-        let stood = self.restricted_until.take().is_some_and(|until| now < until);
-        self.failures = 0;
-        self.first_failure_at = None;
-        self.last_failure_at = None;
+    /// Ends a restriction and forgives; guesses in flight stay charged. Returns whether a restriction stood.
+    ///
+    /// Codes that stay counted leave one guess: the owner has the next code, and whoever only has the mailbox gets one
+    /// guess for each mail.
+    pub fn lift(&mut self, forgiven: Forgiven, now: Timestamp) -> bool {
+        let stood = self.restriction(now).is_some();
+        self.restricted_until = None;
+        match forgiven {
+            Forgiven::Passwords if self.in_a_row.wrong_codes > 0 => {
+                self.failures = self.wrong_codes;
+                self.in_a_row.failures = self.in_a_row.wrong_codes.min(Self::MOST_IN_A_ROW - 1);
+                self.in_a_row.wrong_codes = self.in_a_row.failures;
+                self.in_a_row.closed = false;
+            }
+            Forgiven::Passwords | Forgiven::All => {
+                self.in_a_row.closed = false;
+                self.clear();
+            }
+        }
         stood
     }
 
-    /// When the restriction that stands at `now` ends.
-    pub fn restricted_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.restricted_until.filter(|until| now < *until)
+    /// The restriction that stands at `now`.
+    pub fn restriction(&self, now: Timestamp) -> Option<Restriction> {
+        if self.in_a_row.closed {
+            return Some(Restriction::Closed);
+        }
+        self.restricted_until.filter(|until| now < *until).map(Restriction::Until)
     }
 
     /// When nothing of this count matters any more, so that a store may forget it.
     pub fn forgettable_at(&self, rule: &LockoutRule) -> Timestamp {
+        if self.in_a_row.closed || self.would_close(rule) {
+            return Timestamp::from_millis(i64::MAX);
+        }
         // A guess that lapses is a failure of that moment, and is remembered like one.
         let (Forget::AfterLast(kept) | Forget::AfterFirst(kept)) = rule.forget;
-        let lapse = self.in_flight.iter().map(|r| r.lapses_at.after(kept.max(rule.duration))).max();
-        [self.restricted_until, self.forgotten_at(rule), lapse].into_iter().flatten().max().unwrap_or_default()
+        let kept = kept.max(rule.duration);
+        let kept = if rule.escalation == Escalation::Doubling { kept.max(Self::REMEMBERED) } else { kept };
+        let lapse = self.in_flight.iter().map(|r| r.lapses_at.after(kept)).max();
+        let ends = [self.restricted_until, self.forgotten_at(rule), self.row_forgotten_at(rule), lapse];
+        ends.into_iter().flatten().max().unwrap_or_default()
+    }
+
+    /// Clears the count. What is closed or restricted stays so.
+    fn clear(&mut self) {
+        self.forget_count();
+        self.last_failure_at = None;
+        if !self.in_a_row.closed {
+            self.in_a_row = InARow::default();
+        }
+    }
+
+    fn forget_count(&mut self) {
+        self.failures = 0;
+        self.wrong_codes = 0;
+        self.first_failure_at = None;
     }
 
     /// Applies what time alone has done: lapsed reservations, an ended restriction, a forgotten count.
@@ -191,20 +305,25 @@ impl Lockout {
         let lapsed: Vec<_> = self.in_flight.extract_if(.., |r| r.lapses_at <= now).collect();
         for reservation in lapsed {
             self.forget_by(reservation.lapses_at, rule);
-            self.fail(rule, reservation.lapses_at);
+            self.fail(reservation.kind, rule, reservation.lapses_at);
         }
         self.forget_by(now, rule);
+        // The policy may have changed since.
+        let is_spent = self.in_a_row.failures >= Self::MOST_IN_A_ROW;
+        self.in_a_row.closed = rule.escalation == Escalation::Doubling && is_spent;
     }
 
     fn forget_by(&mut self, now: Timestamp, rule: &LockoutRule) {
         if self.restricted_until.is_some_and(|until| until <= now) {
             self.restricted_until = None;
-            self.failures = 0;
-            self.first_failure_at = None;
+            self.forget_count();
         }
-        if self.restricted_until.is_none() && self.forgotten_at(rule).is_some_and(|at| at <= now) {
-            self.failures = 0;
-            self.first_failure_at = None;
+        if self.restricted_until.is_none() && self.forgotten_at(rule).is_none_or(|at| at <= now) {
+            self.forget_count();
+        }
+        let stands = self.in_a_row.closed || self.restricted_until.is_some();
+        if !stands && self.row_forgotten_at(rule).is_none_or(|at| at <= now) {
+            self.in_a_row = InARow::default();
         }
     }
 
@@ -215,28 +334,70 @@ impl Lockout {
         }
     }
 
-    fn outstanding(&self) -> u32 {
-        self.failures.saturating_add(u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX))
+    fn row_forgotten_at(&self, rule: &LockoutRule) -> Option<Timestamp> {
+        match rule.escalation {
+            Escalation::Off => self.forgotten_at(rule),
+            Escalation::Doubling => self.last_failure_at.map(|at| at.after(Self::REMEMBERED)),
+        }
     }
 
-    fn release(&mut self, guess: GuessId) -> bool {
-        let before = self.in_flight.len();
-        self.in_flight.retain(|reservation| reservation.guess != guess);
-        self.in_flight.len() < before
+    /// Whether those in flight would close the count by lapsing.
+    fn would_close(&self, rule: &LockoutRule) -> bool {
+        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        let in_a_row = self.in_a_row.failures.saturating_add(in_flight);
+        rule.escalation == Escalation::Doubling && in_flight > 0 && in_a_row >= Self::MOST_IN_A_ROW
     }
 
-    fn fail(&mut self, rule: &LockoutRule, now: Timestamp) -> Option<Timestamp> {
+    /// How many further guesses may be in flight. Who is neither restricted nor closed has one at least, be it that a
+    /// reset left codes counted or that the policy forgives less than it did.
+    fn left(&self, rule: &LockoutRule) -> u32 {
+        let in_flight = u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX);
+        let left = rule.max_failures.saturating_add(1).saturating_sub(self.failures).max(1);
+        let left = match rule.escalation {
+            Escalation::Off => left,
+            Escalation::Doubling => left.min(Self::MOST_IN_A_ROW.saturating_sub(self.in_a_row.failures)),
+        };
+        left.saturating_sub(in_flight)
+    }
+
+    fn release(&mut self, guess: GuessId) -> Option<GuessKind> {
+        let at = self.in_flight.iter().position(|reservation| reservation.guess == guess)?;
+        Some(self.in_flight.remove(at).kind)
+    }
+
+    fn fail(&mut self, kind: GuessKind, rule: &LockoutRule, now: Timestamp) -> Option<Restriction> {
+        let is_code = u32::from(kind == GuessKind::Code);
         self.failures = self.failures.saturating_add(1);
+        self.wrong_codes = self.wrong_codes.saturating_add(is_code);
+        self.in_a_row.failures = self.in_a_row.failures.saturating_add(1);
+        self.in_a_row.wrong_codes = self.in_a_row.wrong_codes.saturating_add(is_code);
         self.first_failure_at.get_or_insert(now);
         self.last_failure_at = Some(now);
-        if self.failures <= rule.max_failures || self.restricted_until.is_some() {
+        let doubling = rule.escalation == Escalation::Doubling;
+        let closes = doubling && self.in_a_row.failures >= Self::MOST_IN_A_ROW && !self.in_a_row.closed;
+        let restricts = self.failures > rule.max_failures && self.restriction(now).is_none();
+        if !closes && !restricts {
             return None;
         }
-        let until = now.after(rule.duration);
+        (self.refused, self.reported_at) = (0, None);
+        if closes {
+            self.in_a_row.closed = true;
+            return Some(Restriction::Closed);
+        }
+        let until = now.after(self.next_duration(rule));
         self.restricted_until = Some(until);
-        self.refused = 0;
-        self.reported_at = None;
-        Some(until)
+        self.in_a_row.restrictions = self.in_a_row.restrictions.saturating_add(1);
+        Some(Restriction::Until(until))
+    }
+
+    fn next_duration(&self, rule: &LockoutRule) -> Duration {
+        match rule.escalation {
+            Escalation::Off => rule.duration,
+            Escalation::Doubling => {
+                let doubled = rule.duration.saturating_mul(1 << self.in_a_row.restrictions.min(31));
+                doubled.min(Self::LONGEST.max(rule.duration))
+            }
+        }
     }
 
     fn report_refusal(&mut self, now: Timestamp) -> Option<u32> {
@@ -249,270 +410,5 @@ impl Lockout {
     }
 }
 
-/// The `[lockout]` section of the policy (NIST SP 800-63B-4, rate limiting).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct LockoutPolicy {
-    /// Consecutive failures forgiven; the next one restricts.
-    pub max_failures: u32,
-    /// How long a restriction lasts.
-    #[serde(with = "crate::duration")]
-    #[schemars(with = "String")]
-    pub duration: Duration,
-    /// An unfinished count is forgotten this long after its last failure.
-    #[serde(with = "crate::duration")]
-    #[schemars(with = "String")]
-    pub forget_after: Duration,
-    /// Each restriction doubles the last one, up to 24 hours; at 100 failures only a reset by mail or an administrator opens.
-    pub escalate: bool,
-    /// A browser that logged in before has its own counter.
-    pub known_browser: bool,
-    /// Mail the owner after 3 wrong codes, and after a login that followed 5 failures.
-    pub notify: bool,
-    /// Whether a restricted account is told so; `false` answers `invalid_credentials` and mails its owner.
-    pub tell: bool,
-    /// A second counter by client address.
-    pub per_address: AddressLockoutPolicy,
-}
-
-/// The second counter, by client address; off while `max_failures` is 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AddressLockoutPolicy {
-    /// Failures from one address forgiven within the window; 0: off.
-    pub max_failures: u32,
-    /// How long the address is restricted.
-    #[serde(with = "crate::duration")]
-    #[schemars(with = "String")]
-    pub duration: Duration,
-    /// The window in which failures are counted, from the first.
-    #[serde(with = "crate::duration")]
-    #[schemars(with = "String")]
-    pub window: Duration,
-}
-
-impl Default for LockoutPolicy {
-    fn default() -> Self {
-        Self {
-            max_failures: 10,
-            duration: Duration::from_secs(20 * 60),
-            forget_after: Duration::from_secs(24 * 3_600),
-            escalate: false,
-            known_browser: false,
-            notify: false,
-            tell: true,
-            per_address: AddressLockoutPolicy::default(),
-        }
-    }
-}
-
-impl Default for AddressLockoutPolicy {
-    fn default() -> Self {
-        Self { max_failures: 0, duration: Duration::from_secs(20 * 60), window: Duration::from_secs(10 * 60) }
-    }
-}
-
-impl LockoutPolicy {
-    /// The rule for accounts and unknown identifiers.
-    pub fn account_rule(&self) -> LockoutRule {
-        LockoutRule {
-            max_failures: self.max_failures,
-            duration: self.duration,
-            forget: Forget::AfterLast(self.forget_after),
-        }
-    }
-
-    /// The rule for client addresses, if that counter is on.
-    pub fn address_rule(&self) -> Option<LockoutRule> {
-        let AddressLockoutPolicy { max_failures, duration, window } = self.per_address;
-        (max_failures > 0).then_some(LockoutRule { max_failures, duration, forget: Forget::AfterFirst(window) })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn rule() -> LockoutRule {
-        LockoutPolicy::default().account_rule()
-    }
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000)
-    }
-
-    fn wrong(lockout: &mut Lockout, guess: u128, now: Timestamp) -> Charge {
-        let charge = lockout.charge(GuessId(guess), &rule(), now);
-        if charge == Charge::Granted {
-            lockout.settle(GuessId(guess), Verdict::Failed, &rule(), now);
-        }
-        charge
-    }
-
-    #[test]
-    fn the_eleventh_failure_restricts_for_20_minutes() {
-        let mut lockout = Lockout::default();
-        for guess in 0..11 {
-            assert_eq!(wrong(&mut lockout, guess, at(0)), Charge::Granted, "guess {guess}");
-        }
-        for (second, restricted) in [(0, true), (1_199, true), (1_200, false), (1_201, false)] {
-            assert_eq!(lockout.restricted_until(at(second)).is_some(), restricted, "second {second}");
-        }
-        assert!(matches!(wrong(&mut lockout, 99, at(1_199)), Charge::Restricted { .. }));
-        for guess in 100..111 {
-            assert_eq!(wrong(&mut lockout, guess, at(1_200)), Charge::Granted, "it starts at zero");
-        }
-        assert!(matches!(wrong(&mut lockout, 111, at(1_200)), Charge::Restricted { .. }));
-    }
-
-    #[test]
-    fn gu6_failures_while_restricted_do_not_move_the_end() {
-        let mut lockout = Lockout::default();
-        for guess in 0..11 {
-            wrong(&mut lockout, guess, at(0));
-        }
-        for second in [1, 600, 1_199] {
-            let Charge::Restricted { until, .. } = wrong(&mut lockout, 50, at(second)) else {
-                panic!("second {second}")
-            };
-            assert_eq!(until, at(1_200));
-        }
-    }
-
-    #[test]
-    fn gu12_a_success_that_began_before_the_crossing_does_not_erase_the_restriction() {
-        let mut lockout = Lockout::default();
-        for guess in 0..10 {
-            wrong(&mut lockout, guess, at(0));
-        }
-        assert_eq!(lockout.charge(GuessId(70), &rule(), at(0)), Charge::Granted);
-        assert_eq!(lockout.charge(GuessId(71), &rule(), at(0)), Charge::Undecided);
-        lockout.settle(GuessId(70), Verdict::Failed, &rule(), at(1));
-        lockout.settle(GuessId(71), Verdict::Completed, &rule(), at(1));
-        assert_eq!(lockout.restricted_until(at(1)), Some(at(1_201)));
-    }
-
-    #[test]
-    fn gu8_an_unsettled_charge_counts_after_a_minute_and_only_once() {
-        let mut lockout = Lockout::default();
-        for guess in 0..11 {
-            assert_eq!(lockout.charge(GuessId(guess), &rule(), at(0)), Charge::Granted);
-        }
-        assert_eq!(lockout.charge(GuessId(11), &rule(), at(59)), Charge::Undecided);
-        assert!(
-            matches!(lockout.charge(GuessId(12), &rule(), at(60)), Charge::Restricted { until, .. } if until == at(1_260))
-        );
-        lockout.settle(GuessId(0), Verdict::Failed, &rule(), at(61));
-        assert_eq!(lockout.restricted_until(at(61)), Some(at(1_260)));
-    }
-
-    #[test]
-    fn a_withdrawn_guess_is_given_back_and_a_completed_one_clears() {
-        let mut lockout = Lockout::default();
-        for guess in 0..50 {
-            assert_eq!(lockout.charge(GuessId(guess), &rule(), at(0)), Charge::Granted);
-            lockout.settle(GuessId(guess), Verdict::Withdrawn, &rule(), at(0));
-        }
-        for guess in 0..10 {
-            wrong(&mut lockout, guess, at(0));
-        }
-        lockout.charge(GuessId(60), &rule(), at(0));
-        assert_eq!(lockout.settle(GuessId(60), Verdict::Completed, &rule(), at(0)).failures_before, 10);
-        for guess in 0..11 {
-            assert_eq!(wrong(&mut lockout, guess, at(1)), Charge::Granted);
-        }
-    }
-
-    #[test]
-    fn an_unfinished_count_is_forgotten_after_its_time() {
-        for (gap, evaluated) in [(86_399, 1), (86_400, 11), (86_401, 11)] {
-            let mut lockout = Lockout::default();
-            for guess in 0..10 {
-                wrong(&mut lockout, guess, at(0));
-            }
-            let granted = (0..20).filter(|guess| wrong(&mut lockout, 100 + guess, at(gap)) == Charge::Granted).count();
-            assert_eq!(granted, evaluated, "gap {gap}");
-        }
-    }
-
-    #[test]
-    fn an_address_window_runs_from_its_first_failure() {
-        let policy = AddressLockoutPolicy { max_failures: 1, ..AddressLockoutPolicy::default() };
-        let rule = LockoutPolicy { per_address: policy, ..LockoutPolicy::default() }.address_rule().unwrap();
-        let mut lockout = Lockout::default();
-        let mut fail = |guess, second| {
-            let charge = lockout.charge(GuessId(guess), &rule, at(second));
-            lockout.settle(GuessId(guess), Verdict::Failed, &rule, at(second));
-            charge
-        };
-        assert_eq!(fail(1, 0), Charge::Granted);
-        assert_eq!(fail(2, 600), Charge::Granted, "the window of the first failure is over");
-        assert_eq!(fail(3, 1_199), Charge::Granted, "second failure of the new window");
-        assert!(matches!(fail(4, 1_200), Charge::Restricted { .. }));
-    }
-
-    #[test]
-    fn refusals_are_reported_once_a_minute_with_their_number() {
-        let mut lockout = Lockout::default();
-        for guess in 0..11 {
-            wrong(&mut lockout, guess, at(0));
-        }
-        let mut reports = vec![];
-        for second in 1..=121 {
-            if let Charge::Restricted { report: Some(count), .. } = wrong(&mut lockout, 99, at(second)) {
-                reports.push((second, count));
-            }
-        }
-        assert_eq!(reports, [(1, 1), (61, 60), (121, 60)]);
-    }
-
-    #[derive(Debug, Clone)]
-    enum Event {
-        Charge,
-        Settle(Verdict),
-        Wait(i64),
-    }
-
-    fn events() -> impl Strategy<Value = Vec<Event>> {
-        let event = prop_oneof![
-            6 => Just(Event::Charge),
-            3 => Just(Event::Settle(Verdict::Failed)),
-            1 => Just(Event::Settle(Verdict::Withdrawn)),
-            1 => Just(Event::Settle(Verdict::Completed)),
-            1 => prop_oneof![0i64..3, 58i64..62, 1_198i64..1_203, 86_398i64..86_403].prop_map(Event::Wait),
-        ];
-        proptest::collection::vec(event, 1..120)
-    }
-
-    proptest! {
-        #[test]
-        fn gu1_no_more_than_eleven_are_ever_granted_unsettled_or_failed_in_a_row(events in events()) {
-            let (mut lockout, mut second, mut next) = (Lockout::default(), 0, 0);
-            let mut in_flight: Vec<u128> = vec![];
-            for event in events {
-                match event {
-                    Event::Charge => {
-                        next += 1;
-                        let restricted = lockout.restricted_until(at(second)).is_some();
-                        let charge = lockout.charge(GuessId(next), &rule(), at(second));
-                        prop_assert!(!(restricted && charge == Charge::Granted));
-                        if charge == Charge::Granted {
-                            in_flight.push(next);
-                        }
-                    }
-                    Event::Settle(verdict) => {
-                        if let Some(guess) = in_flight.pop() {
-                            lockout.settle(GuessId(guess), verdict, &rule(), at(second));
-                        }
-                    }
-                    Event::Wait(seconds) => {
-                        second += seconds;
-                    }
-                }
-                prop_assert!(lockout.in_flight.len() <= 11);
-                prop_assert!(lockout.restricted_until.is_some() || lockout.outstanding() <= 11);
-            }
-        }
-    }
-}
+mod tests;

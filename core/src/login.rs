@@ -240,7 +240,7 @@ impl Engine {
         let settled = match guess {
             Some(guess) if complete => self.settle(guess, Verdict::Completed).await.map(drop),
             Some(guess) => self.settle(guess, Verdict::Withdrawn).await.map(drop),
-            None if complete => self.clear_count(user).await,
+            None if complete => self.clear_count(user).await.map(drop),
             None => Ok(()),
         };
         if let Err(fault) = settled {

@@ -220,8 +220,9 @@ impl Engine {
         let (now, id) = (self.now(), user.id);
         // Who opened the link has read the mail.
         let email_verified_at = user.email_verified_at.or(Some(now));
-        // The second factor stays (a mailbox alone is no second one); only its wrong codes are forgiven.
-        let totp = user.totp.as_ref().map(|totp| totp.forgiven().unwrap_or_else(|| totp.clone()));
+        // The second factor stays (a mailbox alone is no second one), and so do its wrong codes: one more is let through.
+        let policy = self.policy();
+        let totp = user.totp.as_ref().map(|totp| totp.reopened(&policy.totp).unwrap_or_else(|| totp.clone()));
         let user = User { email_verified_at, totp, ..user.with_password(hash, now) };
         let reset = Replaced { name: AuditName::PasswordReset, ending: Which::All };
         let (mut changes, mut deliveries) = self.replace_password(user, &reset, client).await?;

@@ -21,7 +21,9 @@ use async_trait::async_trait;
 use crate::audit::{AuditEvent, AuditFilter, AuditPosition};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
-use crate::lockout::{Charge, GuessId, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::lockout::{
+    Charge, Forgiven, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
+};
 use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::session::{EndReason, Session, SessionId};
@@ -301,7 +303,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
 ///    the pure transitions of [`Lockout`](crate::lockout::Lockout) and [`RateWindow`](crate::rate::RateWindow) do.
 /// 2. A charge that returned survives a crash of the process.
 /// 3. Counters of unknown identifiers and addresses, and rates, are bounded in number and forgotten when their time is
-///    over; that never evicts an account's or an access key's.
+///    over; that never evicts an account's, a known browser's or an access key's.
 #[async_trait]
 pub trait LockoutStore: Send + Sync + fmt::Debug {
     /// Charges one guess.
@@ -309,6 +311,7 @@ pub trait LockoutStore: Send + Sync + fmt::Debug {
         &self,
         subject: &LockoutSubject,
         guess: GuessId,
+        kind: GuessKind,
         rule: &LockoutRule,
         now: Timestamp,
     ) -> Result<Charge, Fault>;
@@ -323,11 +326,11 @@ pub trait LockoutStore: Send + Sync + fmt::Debug {
         now: Timestamp,
     ) -> Result<Settled, Fault>;
 
-    /// When the subject's restriction ends, if one stands at `now`.
-    async fn restricted_until(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Timestamp>, Fault>;
+    /// The subject's restriction, if one stands at `now`.
+    async fn restriction(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Restriction>, Fault>;
 
-    /// Lifts a restriction and clears the count; whether a restriction stood.
-    async fn lift(&self, subject: &LockoutSubject, now: Timestamp) -> Result<bool, Fault>;
+    /// Lifts a restriction and forgives what is counted, or the passwords of it; whether a restriction stood.
+    async fn lift(&self, subject: &LockoutSubject, forgiven: Forgiven, now: Timestamp) -> Result<bool, Fault>;
 
     /// Counts one more of `key`, or refuses.
     async fn admit(&self, key: &RateKey, limit: &RateLimit, now: Timestamp) -> Result<Admission, Fault>;

@@ -107,6 +107,11 @@ impl Totp {
         (self.wrong_codes > 0).then(|| Self { wrong_codes: 0, ..self.clone() })
     }
 
+    /// Where all further codes were refused, as it is after a reset by mail: what is counted stays, and leaves one try.
+    pub(crate) fn reopened(&self, policy: &TotpPolicy) -> Option<Self> {
+        self.is_spent(policy).then(|| Self { wrong_codes: policy.max_failures.saturating_sub(1), ..self.clone() })
+    }
+
     pub(crate) fn seed(&self, owner: UserId, keys: &SealKeys) -> Result<Seed, Fault> {
         Seed::open(&self.seed, owner, keys)
     }
@@ -306,6 +311,12 @@ mod tests {
         assert!(!totp.is_spent(&TotpPolicy::default()), "0: no budget");
         assert!(!totp.forgiven().unwrap().is_spent(&policy));
         assert_eq!(totp.forgiven().unwrap().forgiven(), None);
+        let reopened = totp.reopened(&policy).unwrap();
+        assert!(!reopened.is_spent(&policy) && reopened.reopened(&policy).is_none());
+        let Redeemed::Wrong(again) = reopened.redeem(&seed(), &typed("no code"), &policy, at(NOW)) else {
+            panic!("it is wrong")
+        };
+        assert!(again.is_spent(&policy), "one try is left by a reset");
     }
 
     #[test]

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use doorwarden_core::error::Fault;
-use doorwarden_core::lockout::{Charge, Forget, GuessId, Lockout, LockoutRule, LockoutSubject, Settled, Verdict};
+use doorwarden_core::lockout::{
+    Charge, Escalation, Forget, Forgiven, GuessId, GuessKind, Lockout, LockoutRule, LockoutSubject, Restriction,
+    Settled, Verdict,
+};
 use doorwarden_core::rate::{Admission, RateKey, RateLimit, RateWindow};
 use doorwarden_core::store::LockoutStore;
 use doorwarden_core::time::Timestamp;
@@ -36,8 +39,12 @@ statements! {
 }
 
 /// Lifting knows no rule; the time it yields is zero exactly where nothing is left of the count.
-const NO_RULE: LockoutRule =
-    LockoutRule { max_failures: 0, duration: Duration::ZERO, forget: Forget::AfterLast(Duration::ZERO) };
+const NO_RULE: LockoutRule = LockoutRule {
+    max_failures: 0,
+    duration: Duration::ZERO,
+    forget: Forget::AfterLast(Duration::ZERO),
+    escalation: Escalation::Off,
+};
 
 #[async_trait]
 impl LockoutStore for SqliteStore {
@@ -45,13 +52,14 @@ impl LockoutStore for SqliteStore {
         &self,
         subject: &LockoutSubject,
         guess: GuessId,
+        kind: GuessKind,
         rule: &LockoutRule,
         now: Timestamp,
     ) -> Result<Charge, Fault> {
         let (counter, rule, max) = (Counter::of(subject), *rule, self.max_counters());
         self.write("charging a guess of", counter.name(), move |c| {
             counter.step(c, max, |lockout: &mut Lockout| {
-                let charge = lockout.charge(guess, &rule, now);
+                let charge = lockout.charge(guess, kind, &rule, now);
                 (charge, lockout.forgettable_at(&rule))
             })
         })
@@ -76,21 +84,21 @@ impl LockoutStore for SqliteStore {
         .await
     }
 
-    async fn restricted_until(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+    async fn restriction(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Restriction>, Fault> {
         let counter = Counter::of(subject);
         self.read("loading restriction of", counter.name(), |c| {
-            Ok(counter.load::<Lockout>(c)?.and_then(|stored| stored.count.restricted_until(now)))
+            Ok(counter.load::<Lockout>(c)?.and_then(|stored| stored.count.restriction(now)))
         })
     }
 
-    async fn lift(&self, subject: &LockoutSubject, now: Timestamp) -> Result<bool, Fault> {
+    async fn lift(&self, subject: &LockoutSubject, forgiven: Forgiven, now: Timestamp) -> Result<bool, Fault> {
         let counter = Counter::of(subject);
         self.write("lifting restriction of", counter.name(), move |c| {
             let Some(Stored { count: mut lockout, .. }) = counter.load::<Lockout>(c)? else { return Ok(false) };
-            let stood = lockout.lift(now);
+            let stood = lockout.lift(forgiven, now);
             match lockout.forgettable_at(&NO_RULE) {
                 ended if ended == Timestamp::default() => counter.clear(c)?,
-                // Guesses in flight stay, and with them the time that their rule gave.
+                // Guesses in flight stay, and codes after a reset, and with them the time that their rule gave.
                 _ => counter.store_body(c, &lockout)?,
             }
             Ok(stood)
@@ -149,7 +157,7 @@ impl Counter {
     /// What is bounded together: accounts and access keys are as many as there are, strangers make up the rest.
     fn pool(&self) -> Option<&'static str> {
         match self.kind {
-            'a' | 'k' => None,
+            'a' | 'b' | 'k' => None,
             'r' => Some("rates"),
             _ => Some("strangers"),
         }
@@ -251,6 +259,7 @@ mod tests {
         max_failures: 10,
         duration: Duration::from_secs(1_200),
         forget: Forget::AfterFirst(Duration::from_secs(600)),
+        escalation: Escalation::Off,
     };
 
     fn store(max_counters: u32) -> (SqliteStore, tempfile::TempDir) {
@@ -270,7 +279,7 @@ mod tests {
 
     fn fail(store: &SqliteStore, subject: &LockoutSubject, now: Timestamp) -> Charge {
         let guess = GuessId(now.as_millis().unsigned_abs().into());
-        let charge = block_on(store.charge(subject, guess, &RULE, now)).unwrap();
+        let charge = block_on(store.charge(subject, guess, GuessKind::Password, &RULE, now)).unwrap();
         block_on(store.settle(subject, guess, Verdict::Failed, &RULE, now)).unwrap();
         charge
     }
@@ -320,11 +329,11 @@ mod tests {
     fn a_count_of_nothing_takes_no_room() {
         let (store, _directory) = store(100);
         let account = LockoutSubject::AccessKey(Digest::of(b"k"));
-        block_on(store.charge(&account, GuessId(1), &RULE, at(0))).unwrap();
+        block_on(store.charge(&account, GuessId(1), GuessKind::Password, &RULE, at(0))).unwrap();
         block_on(store.settle(&account, GuessId(1), Verdict::Completed, &RULE, at(0))).unwrap();
         assert_eq!(rows(&store, "SELECT count(*) FROM counters"), 0);
         fail(&store, &account, at(1));
-        assert!(!block_on(store.lift(&account, at(2))).unwrap());
+        assert!(!block_on(store.lift(&account, Forgiven::All, at(2))).unwrap());
         block_on(store.settle(&account, GuessId(9), Verdict::Withdrawn, &RULE, at(3))).unwrap();
         block_on(store.admit(&RateKey(Digest::of(b"r")), &RateLimit::per_hour(0), at(4))).unwrap();
         assert_eq!(rows(&store, "SELECT count(*) FROM counters"), 0);
@@ -335,10 +344,10 @@ mod tests {
         let (store, _directory) = store(100);
         let account = LockoutSubject::AccessKey(Digest::of(b"k"));
         for guess in 0..11 {
-            block_on(store.charge(&account, GuessId(guess), &RULE, at(0))).unwrap();
+            block_on(store.charge(&account, GuessId(guess), GuessKind::Password, &RULE, at(0))).unwrap();
         }
-        block_on(store.lift(&account, at(1))).unwrap();
-        let next = block_on(store.charge(&account, GuessId(11), &RULE, at(2))).unwrap();
+        block_on(store.lift(&account, Forgiven::All, at(1))).unwrap();
+        let next = block_on(store.charge(&account, GuessId(11), GuessKind::Password, &RULE, at(2))).unwrap();
         assert_eq!(next, Charge::Undecided);
     }
 }

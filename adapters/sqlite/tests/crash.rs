@@ -17,7 +17,7 @@ use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditName, EventId};
 use doorwarden_core::client::Client;
 use doorwarden_core::delivery::DeliveryId;
 use doorwarden_core::email::Email;
-use doorwarden_core::lockout::{Charge, Forget, GuessId, LockoutRule, LockoutSubject, Verdict};
+use doorwarden_core::lockout::{Charge, Escalation, Forget, GuessId, GuessKind, LockoutRule, LockoutSubject, Verdict};
 use doorwarden_core::random::SystemRandom;
 use doorwarden_core::session::{EndReason, Session};
 use doorwarden_core::store::{
@@ -39,6 +39,7 @@ const RULE: LockoutRule = LockoutRule {
     max_failures: 0,
     duration: Duration::from_secs(1_200),
     forget: Forget::AfterLast(Duration::from_secs(86_400)),
+    escalation: Escalation::Off,
 };
 const FILES: u64 = 20;
 const KILLS_PER_FILE: u64 = 3;
@@ -162,7 +163,8 @@ fn sign_up(store: &SqliteStore, id: UserId) {
 }
 
 fn charge(store: &SqliteStore, id: UserId) {
-    let charged = block_on(store.charge(&LockoutSubject::Account(id), GuessId(1), &RULE, NOW)).unwrap();
+    let charged =
+        block_on(store.charge(&LockoutSubject::Account(id), GuessId(1), GuessKind::Password, &RULE, NOW)).unwrap();
     assert_eq!(charged, Charge::Granted);
 }
 
@@ -170,7 +172,7 @@ fn charge_and_fail(store: &SqliteStore, id: UserId) {
     charge(store, id);
     let account = LockoutSubject::Account(id);
     let settled = store.settle(&account, GuessId(1), Verdict::Failed, &RULE, NOW);
-    assert!(block_on(settled).unwrap().restricted_until.is_some());
+    assert!(block_on(settled).unwrap().restriction.is_some());
 }
 
 fn ticket_key(id: UserId) -> TicketKey {
@@ -230,8 +232,10 @@ fn survived(store: &SqliteStore, users: &BTreeSet<UserId>, word: &str, id: UserI
     let account = LockoutSubject::Account(id);
     match word {
         "signed-up" => users.contains(&id),
-        "charged" => block_on(store.charge(&account, GuessId(2), &RULE, NOW)).unwrap() == Charge::Undecided,
-        "failed" => block_on(store.restricted_until(&account, NOW)).unwrap().is_some(),
+        "charged" => {
+            block_on(store.charge(&account, GuessId(2), GuessKind::Password, &RULE, NOW)).unwrap() == Charge::Undecided
+        }
+        "failed" => block_on(store.restriction(&account, NOW)).unwrap().is_some(),
         "put" => block_on(store.peek(&ticket_key(id), NOW)).unwrap().is_some(),
         "taken" => block_on(store.peek(&ticket_key(id), NOW)).unwrap().is_none(),
         "ended" => block_on(store.find(&session_key(id))).unwrap().is_some_and(|session| session.ended.is_some()),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use doorwarden_core::audit::AuditFilter;
 use doorwarden_core::email::Email;
 use doorwarden_core::error::Fault;
-use doorwarden_core::lockout::{Forget, GuessId, LockoutRule, LockoutSubject};
+use doorwarden_core::lockout::{Escalation, Forget, GuessId, GuessKind, LockoutRule, LockoutSubject};
 use doorwarden_core::store::{Change, CommitError, Directory, LockoutStore, Marker, TicketStore, UserKey, Write};
 use doorwarden_core::ticket::{Grant, Ticket, TicketKey};
 use doorwarden_core::time::Timestamp;
@@ -215,11 +215,12 @@ fn a_record_that_can_t_be_read_is_a_lasting_fault_with_its_table_and_key() {
         max_failures: 10,
         duration: Duration::from_secs(60),
         forget: Forget::AfterLast(Duration::from_secs(60)),
+        escalation: Escalation::Off,
     };
     let (account, guess) = (LockoutSubject::Account(ID), GuessId(1));
     let key = TicketKey { locator: [1; 16], digest: Digest::from_bytes([2; 32]) };
     create(&store).unwrap();
-    block_on(store.charge(&account, guess, &rule, NOW)).unwrap();
+    block_on(store.charge(&account, guess, GuessKind::Password, &rule, NOW)).unwrap();
     block_on(store.put(&key, &Ticket::new(Grant::FirstAdministrator, NOW, Timestamp::from_millis(i64::MAX)))).unwrap();
     let connection = Connection::open(&file).unwrap();
     let broken = "body = replace(body, '\"', '') || 'hunter2'";
@@ -232,7 +233,7 @@ fn a_record_that_can_t_be_read_is_a_lasting_fault_with_its_table_and_key() {
             block_on(store.user(UserKey::Id(ID))).unwrap_err(),
             "the record x'07070707070707070707070707070707' of table users",
         ),
-        (block_on(store.charge(&account, guess, &rule, NOW)).unwrap_err(), "of table counters"),
+        (block_on(store.charge(&account, guess, GuessKind::Password, &rule, NOW)).unwrap_err(), "of table counters"),
         (block_on(store.take(&key, NOW)).unwrap_err(), "the record x'0202"),
         (block_on(store.audit(&AuditFilter::default(), 10)).unwrap_err(), "the record 1 of table audit"),
     ];

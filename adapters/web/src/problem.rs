@@ -337,8 +337,13 @@ impl From<PasswordChangeRefusal> for Problem {
 
 impl From<GuessRefusal> for Problem {
     fn from(refusal: GuessRefusal) -> Self {
-        let (GuessRefusal::LockedOut { retry_after } | GuessRefusal::Busy { retry_after }) = refusal;
-        Self::refused(refusal.code(), &refusal).with_retry_after(retry_after)
+        let problem = Self::refused(refusal.code(), &refusal);
+        match refusal {
+            GuessRefusal::LockedOut { retry_after } | GuessRefusal::Busy { retry_after } => {
+                problem.with_retry_after(retry_after)
+            }
+            GuessRefusal::Closed => problem,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::engine::{Engine, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guesser;
 use crate::hashing::HashingError;
-use crate::lockout::LockoutSubject;
+use crate::lockout::{GuessKind, LockoutSubject};
 use crate::login::{IdentifierKind, LoginPolicy, LoginRefusal};
 use crate::password::{Password, Verification};
 use crate::random::draw;
@@ -83,7 +83,8 @@ impl Engine {
             Named::Username(name) => (fingerprint(name.key()), String::from(fingerprint(name.key()))),
             Named::Nothing => (fingerprint(typed), String::from(fingerprint(typed))),
         };
-        Ok(Guesser { subject: LockoutSubject::Unknown(digest), user: None, named: Some(shown) })
+        let (subject, kind) = (LockoutSubject::Unknown(digest), GuessKind::Password);
+        Ok(Guesser { subject, kind, user: None, named: Some(shown) })
     }
 
     async fn account(&self, named: &Named) -> Result<Option<User>, Fault> {

@@ -34,7 +34,7 @@ impl Engine {
         if progress.awaits != Some(Awaited::Otp) {
             return Err(Failure::Refused(LoginRefusal::TicketInvalid));
         }
-        let who = Guesser::at_account(progress.user);
+        let who = Guesser::at_code_of(progress.user);
         let guess = self.charge(&who, client).await.map_err(|f| f.map(LoginRefusal::from))?;
         // Taken before the code is judged: a set-up that comes meanwhile is newer than this proof.
         let second_factor_at = Some(self.now());

@@ -81,6 +81,9 @@ pub enum LoginRefusal {
         /// Until the restriction ends.
         retry_after: Duration,
     },
+    /// Too many failures since the last login; only a reset by mail or an administrator opens.
+    #[error("too many failures since the last login: set a new password by mail or contact your administrator")]
+    Closed,
     /// The password is right, but the address isn't proved yet: open the link in the mail.
     #[error("the e-mail address isn't verified yet: open the link in the mail")]
     EmailUnverified,
@@ -121,7 +124,7 @@ impl LoginRefusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InvalidCredentials => "invalid_credentials",
-            Self::LockedOut { .. } => "locked_out",
+            Self::LockedOut { .. } | Self::Closed => "locked_out",
             Self::EmailUnverified => "email_unverified",
             Self::AccountDisabled => "account_disabled",
             Self::Busy { .. } => "busy",
@@ -140,6 +143,7 @@ impl From<GuessRefusal> for LoginRefusal {
     fn from(refusal: GuessRefusal) -> Self {
         match refusal {
             GuessRefusal::LockedOut { retry_after } => Self::LockedOut { retry_after },
+            GuessRefusal::Closed => Self::Closed,
             GuessRefusal::Busy { retry_after } => Self::Busy { retry_after },
         }
     }

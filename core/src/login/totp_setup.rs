@@ -50,7 +50,7 @@ impl Engine {
         let Some(Awaited::TotpSetup(sealed)) = progress.awaits.clone() else {
             return Err(Failure::Refused(LoginRefusal::TicketInvalid));
         };
-        let who = Guesser::at_account(progress.user);
+        let who = Guesser::at_code_of(progress.user);
         let guess = self.charge(&who, client).await.map_err(|f| f.map(LoginRefusal::from))?;
         let redeeming =
             Redeeming { user: progress.user, code, ticket: Some(ticket), name: AuditName::LoginFailed, client };

@@ -23,7 +23,6 @@ const LACKS: &[Lack] = &[
     lack("login.modes", &["session"]),
     lack("sign_up.invitation", &["off"]),
     lack("password.scheme", &["bcrypt"]),
-    lack("lockout.escalate", &["false"]),
     lack("lockout.known_browser", &["false"]),
     lack("lockout.notify", &["false"]),
     lack("lockout.tell", &["true"]),
@@ -111,11 +110,6 @@ mod tests {
                 "password.scheme",
                 r#""argon2id""#,
                 r#"password.scheme = "argon2id": allowed is "bcrypt": anything else is not available in this build"#,
-            ),
-            (
-                "lockout.escalate",
-                "true",
-                "lockout.escalate = true: allowed is false: anything else is not available in this build",
             ),
             (
                 "lockout.known_browser",

@@ -169,7 +169,7 @@ impl Engine {
         client: &Client,
     ) -> Result<(), Failure<ProofRefusal>> {
         let session = self.standing(token).await.map_err(|f| f.map(ProofRefusal::Session))?;
-        let who = Guesser::at_account(session.user);
+        let who = Guesser::at_code_of(session.user);
         let guess = self.charge(&who, client).await.map_err(|f| f.map(ProofRefusal::Guess))?;
         let (user, name) = (session.user, AuditName::SessionProved);
         let redeeming = Redeeming { user, code, ticket: None, name, client };

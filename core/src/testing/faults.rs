@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use crate::audit::{AuditEvent, AuditFilter, AuditPosition};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
-use crate::lockout::{Charge, GuessId, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::lockout::{
+    Charge, Forgiven, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
+};
 use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::PendingRegistration;
 use crate::session::{EndReason, Session, SessionId};
@@ -225,10 +227,11 @@ impl LockoutStore for FaultyStore {
         &self,
         subject: &LockoutSubject,
         guess: GuessId,
+        kind: GuessKind,
         rule: &LockoutRule,
         now: Timestamp,
     ) -> Result<Charge, Fault> {
-        self.call("LockoutStore::charge", self.lockouts.charge(subject, guess, rule, now)).await
+        self.call("LockoutStore::charge", self.lockouts.charge(subject, guess, kind, rule, now)).await
     }
 
     async fn settle(
@@ -242,12 +245,12 @@ impl LockoutStore for FaultyStore {
         self.call("LockoutStore::settle", self.lockouts.settle(subject, guess, verdict, rule, now)).await
     }
 
-    async fn restricted_until(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
-        self.call("LockoutStore::restricted_until", self.lockouts.restricted_until(subject, now)).await
+    async fn restriction(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Restriction>, Fault> {
+        self.call("LockoutStore::restriction", self.lockouts.restriction(subject, now)).await
     }
 
-    async fn lift(&self, subject: &LockoutSubject, now: Timestamp) -> Result<bool, Fault> {
-        self.call("LockoutStore::lift", self.lockouts.lift(subject, now)).await
+    async fn lift(&self, subject: &LockoutSubject, forgiven: Forgiven, now: Timestamp) -> Result<bool, Fault> {
+        self.call("LockoutStore::lift", self.lockouts.lift(subject, forgiven, now)).await
     }
 
     async fn admit(&self, key: &RateKey, limit: &RateLimit, now: Timestamp) -> Result<Admission, Fault> {

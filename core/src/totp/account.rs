@@ -139,7 +139,7 @@ impl Engine {
                 return Err(Failure::Refused(TotpRefusal::TicketInvalid));
             }
         };
-        let who = Guesser::at_account(session.user);
+        let who = Guesser::at_code_of(session.user);
         let guess = self.charge(&who, client).await.map_err(|f| f.map(TotpRefusal::Guess))?;
         let (user, name) = (session.user, AuditName::TotpEnabled);
         let redeeming = Redeeming { user, code, ticket: Some(ticket), name, client };
@@ -160,7 +160,7 @@ impl Engine {
         code: &TypedCode,
         client: &Client,
     ) -> Result<(), Failure<TotpRefusal>> {
-        let who = Guesser::at_account(session.user);
+        let who = Guesser::at_code_of(session.user);
         let guess = self.charge(&who, client).await.map_err(|f| f.map(TotpRefusal::Guess))?;
         let disabled = async {
             self.prove_owner(session, &who, password, AuditName::TotpDisabled, client).await?;

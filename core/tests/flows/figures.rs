@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorwarden_core::lockout::{Charge, GuessId, LockoutSubject, Verdict};
+use doorwarden_core::lockout::{Charge, GuessId, GuessKind, LockoutSubject, Verdict};
 use doorwarden_core::password::{Password, UnmetRule};
 use doorwarden_core::policy::Policy;
 use doorwarden_core::store::LockoutStore;
@@ -69,10 +69,13 @@ fn gu7_wrong_secrets_of_an_access_key_never_restrict_its_owner() {
     let (rule, now) = (world.engine.policy().lockout.account_rule(), world.engine.now());
     let key = LockoutSubject::AccessKey(Digest::of(user.id.as_bytes()));
     for guess in 0..11 {
-        assert_eq!(block_on(world.store.charge(&key, GuessId(guess), &rule, now)).unwrap(), Charge::Granted);
+        assert_eq!(
+            block_on(world.store.charge(&key, GuessId(guess), GuessKind::Password, &rule, now)).unwrap(),
+            Charge::Granted
+        );
         block_on(world.store.settle(&key, GuessId(guess), Verdict::Failed, &rule, now)).unwrap();
     }
-    assert!(block_on(world.store.restricted_until(&key, now)).unwrap().is_some());
+    assert!(block_on(world.store.restriction(&key, now)).unwrap().is_some());
     assert_eq!(world.code("ada@example.org", PASSWORD), "logged_in");
 }
 

@@ -10,6 +10,7 @@ mod faults;
 mod figures;
 mod first_administrator;
 mod keys;
+mod lockout;
 mod login;
 mod races;
 mod recovery;

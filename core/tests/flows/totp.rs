@@ -19,7 +19,7 @@ use crate::faults::{Broken, at_every_call};
 use crate::races::{Crowd, at_once};
 use crate::world::{PASSWORD, WRONG, World, add, login, policy, refusal, start};
 
-const EMAIL: &str = "ada@example.org";
+pub(crate) const EMAIL: &str = "ada@example.org";
 
 /// An authenticator application, which knows what the set-up showed.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ impl Authenticator {
     }
 }
 
-fn typed(code: impl Into<String>) -> TypedCode {
+pub(crate) fn typed(code: impl Into<String>) -> TypedCode {
     TypedCode::new(code.into())
 }
 
@@ -47,13 +47,13 @@ fn password(text: &str) -> Option<Password> {
 }
 
 /// An account with one-time passwords, logged in.
-struct Member {
-    login: LoggedIn,
+pub(crate) struct Member {
+    pub(crate) login: LoggedIn,
     authenticator: Authenticator,
     recovery_codes: Vec<RecoveryCode>,
 }
 
-fn allowing(change: impl FnOnce(&mut Policy)) -> World {
+pub(crate) fn allowing(change: impl FnOnce(&mut Policy)) -> World {
     World::new(|policy| {
         policy.session.on_conflict = OnConflict::Allow;
         change(policy);
@@ -61,7 +61,7 @@ fn allowing(change: impl FnOnce(&mut Policy)) -> World {
 }
 
 impl World {
-    fn set(&self, change: impl FnOnce(&mut Policy)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Policy)) {
         let mut policy = policy();
         policy.session.on_conflict = OnConflict::Allow;
         change(&mut policy);
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Sets up one-time passwords and waits until the next code.
-    fn member(&self) -> Member {
+    pub(crate) fn member(&self) -> Member {
         self.add(EMAIL, None);
         let login = self.log_in(EMAIL);
         let (authenticator, recovery_codes) = self.set_up(&login);
@@ -83,18 +83,18 @@ impl World {
         (authenticator, codes)
     }
 
-    fn otp_ticket(&self) -> TicketToken {
+    pub(crate) fn otp_ticket(&self) -> TicketToken {
         match self.login(EMAIL, PASSWORD) {
             Ok(LoginStep::OtpRequired { ticket }) => ticket,
             other => panic!("{other:?}"),
         }
     }
 
-    fn enter(&self, ticket: &TicketToken, code: impl Into<String>) -> Result<LoginStep, LoginRefusal> {
+    pub(crate) fn enter(&self, ticket: &TicketToken, code: impl Into<String>) -> Result<LoginStep, LoginRefusal> {
         block_on(self.engine.enter_code(ticket, &typed(code), &Client::default())).map_err(refusal)
     }
 
-    fn answer(&self, ticket: &TicketToken, code: impl Into<String>) -> &'static str {
+    pub(crate) fn answer(&self, ticket: &TicketToken, code: impl Into<String>) -> &'static str {
         match self.enter(ticket, code) {
             Ok(LoginStep::LoggedIn(_)) => "logged_in",
             Ok(other) => panic!("{other:?}"),
@@ -113,18 +113,18 @@ impl World {
         user.totp.map(|totp| totp.recovery_codes_left())
     }
 
-    fn mailed(&self) -> Vec<MailKind> {
+    pub(crate) fn mailed(&self) -> Vec<MailKind> {
         self.mailer.take_mails().iter().map(|mail| mail.kind).collect()
     }
 }
 
 impl Member {
-    fn code(&self, world: &World) -> String {
+    pub(crate) fn code(&self, world: &World) -> String {
         self.authenticator.code(world.engine.now())
     }
 }
 
-fn set_up(engine: &Engine, login: &LoggedIn) -> (Authenticator, Vec<RecoveryCode>) {
+pub(crate) fn set_up(engine: &Engine, login: &LoggedIn) -> (Authenticator, Vec<RecoveryCode>) {
     let (ticket, setup) = block_on(engine.totp_setup(&login.session, password(PASSWORD), &Client::default())).unwrap();
     let authenticator = Authenticator::of(&setup);
     let code = typed(authenticator.code(engine.now()));
@@ -880,7 +880,7 @@ fn ot3_neither_a_demanded_change_nor_a_reset_by_mail_leads_round_the_code() {
 }
 
 #[test]
-fn ot3_a_reset_by_mail_leaves_the_second_factor_and_forgives_its_wrong_codes() {
+fn ot3_p2_a_reset_by_mail_leaves_the_second_factor_and_its_wrong_codes_and_lets_one_more_through() {
     let world = allowing(|policy| policy.totp.max_failures = 3);
     let member = world.member();
     let ticket = world.otp_ticket();
@@ -893,5 +893,33 @@ fn ot3_a_reset_by_mail_leaves_the_second_factor_and_forgives_its_wrong_codes() {
     let new = "another horse 2?";
     block_on(world.engine.reset_password(&link, Password::new(new.to_owned()), &Client::default())).unwrap();
     let Ok(LoginStep::OtpRequired { ticket }) = world.login(EMAIL, new) else { panic!("no code is asked for") };
+    assert_eq!(world.answer(&ticket, "000000"), "invalid_code", "who has the mailbox alone has one guess");
+    assert_eq!(world.login(EMAIL, new).unwrap_err(), LoginRefusal::CodesSpent);
+    block_on(world.engine.forgot_password(EMAIL, &Client::default())).unwrap();
+    let link = world.links().remove(0);
+    block_on(world.engine.reset_password(&link, Password::new(PASSWORD.to_owned()), &Client::default())).unwrap();
+    let Ok(LoginStep::OtpRequired { ticket }) = world.login(EMAIL, PASSWORD) else { panic!("no code is asked for") };
     assert_eq!(world.answer(&ticket, member.code(&world)), "logged_in");
+}
+
+#[test]
+fn p2_a_reset_clears_failed_passwords_and_not_failed_codes() {
+    let world = allowing(|_| {});
+    let member = world.member();
+    let ticket = world.otp_ticket();
+    for _ in 0..9 {
+        assert_eq!(world.answer(&ticket, "000000"), "invalid_code");
+    }
+    world.fail(EMAIL, 2);
+    assert_eq!(world.code(EMAIL, PASSWORD), "locked_out");
+    block_on(world.engine.forgot_password(EMAIL, &Client::default())).unwrap();
+    let link = world.links().remove(0);
+    block_on(world.engine.reset_password(&link, Password::new(PASSWORD.to_owned()), &Client::default())).unwrap();
+    let ticket = world.otp_ticket();
+    for _ in 0..2 {
+        assert_eq!(world.answer(&ticket, "000000"), "invalid_code", "nine of eleven were codes");
+    }
+    assert_eq!(world.answer(&ticket, member.code(&world)), "locked_out");
+    block_on(world.engine.unlock(member.login.user.id, &Client::default())).unwrap();
+    assert_eq!(world.answer(&world.otp_ticket(), member.code(&world)), "logged_in", "an administrator forgives both");
 }

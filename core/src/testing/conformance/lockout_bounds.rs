@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_executor::block_on;
 
-use super::lockout_store::{RULE, fail, guess, restrict};
+use super::lockout_store::{PASSWORD, RULE, fail, guess, restrict};
 use super::samples::{at, digest, user_id};
 use crate::lockout::{Charge, LockoutSubject};
 use crate::rate::{RateKey, RateLimit};
@@ -45,23 +45,20 @@ pub fn a_flood_never_evicts_the_counter_of_an_account_or_access_key(open: &dyn F
     }
     let charged = LockoutSubject::Account(user_id(3));
     for number in 0..11 {
-        assert_eq!(block_on(store.charge(&charged, guess(number), &RULE, at(0))).unwrap(), Charge::Granted);
+        assert_eq!(block_on(store.charge(&charged, guess(number), PASSWORD, &RULE, at(0))).unwrap(), Charge::Granted);
     }
     // More accounts than the bound are kept, too.
     let many: Vec<LockoutSubject> = (100..250).map(|number| LockoutSubject::Account(user_id(number))).collect();
     many.iter().for_each(|subject| fail(&*store, subject, 0, at(0)));
     flood(&*store);
     for subject in &restricted {
-        assert!(block_on(store.restricted_until(subject, at(1_000))).unwrap().is_some(), "{subject:?}");
+        assert!(block_on(store.restriction(subject, at(1_000))).unwrap().is_some(), "{subject:?}");
     }
     for subject in &counted {
         fail(&*store, subject, 99, at(1_000));
-        assert!(
-            block_on(store.restricted_until(subject, at(1_000))).unwrap().is_some(),
-            "{subject:?} had ten failures"
-        );
+        assert!(block_on(store.restriction(subject, at(1_000))).unwrap().is_some(), "{subject:?} had ten failures");
     }
-    assert_eq!(block_on(store.charge(&charged, guess(99), &RULE, at(1_000))).unwrap(), Charge::Undecided);
+    assert_eq!(block_on(store.charge(&charged, guess(99), PASSWORD, &RULE, at(1_000))).unwrap(), Charge::Undecided);
     let kept = kept(&*store);
     assert!(
         (155..=155 + BOUND).contains(&kept),

@@ -8,7 +8,10 @@ use futures_executor::block_on;
 
 use super::samples::{at, digest, user_id};
 use super::{Dice, race, until_it_works};
-use crate::lockout::{Charge, Forget, GuessId, Lockout, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::lockout::{
+    Charge, Escalation, Forget, Forgiven, GuessId, GuessKind, Lockout, LockoutRule, LockoutSubject, Restriction,
+    Settled, Verdict,
+};
 use crate::rate::{Admission, RateKey, RateLimit, RateWindow};
 use crate::store::LockoutStore;
 use crate::time::Timestamp;
@@ -30,6 +33,9 @@ macro_rules! lockout_store_conformance {
             a_restriction_ends_at_its_exact_millisecond,
             an_unfinished_count_is_forgotten_at_its_exact_millisecond,
             a_restriction_is_lifted_by_one_of_100,
+            a_reset_forgives_passwords_and_leaves_codes_counted,
+            of_wrong_guesses_at_once_between_restrictions_exactly_100_are_granted,
+            a_closed_count_survives_a_restart_and_every_sweep,
             subjects_are_counted_apart,
             a_charge_and_a_restriction_survive_a_restart,
             an_admission_survives_a_restart,
@@ -47,7 +53,7 @@ macro_rules! lockout_store_conformance {
 /// Promise 1: over long histories every answer is the one that the pure [`Lockout`] gives.
 pub fn answers_as_the_pure_lockout_does(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
     for seed in 0..16 {
-        History::new(seed, open).run(200, Sweeps::Never);
+        History::new(seed, open).run(300, Sweeps::Never);
     }
 }
 
@@ -76,15 +82,16 @@ pub fn admits_as_the_pure_window_does(open: &dyn Fn() -> Arc<dyn LockoutStore>) 
 /// Promise 3: forgetting a counter whose time is over is never noticed.
 pub fn a_sweep_changes_no_answer(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
     for seed in 100..116 {
-        History::new(seed, open).run(200, Sweeps::Often);
+        History::new(seed, open).run(300, Sweeps::Often);
     }
 }
 
 /// Promise 1: of any number of wrong guesses at once, before and after those in flight fail, eleven are evaluated.
 pub fn of_300_wrong_guesses_at_once_exactly_eleven_are_granted(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
     let subject = LockoutSubject::Account(user_id(1));
-    let charges =
-        race(open, 300, |store, caller| block_on(store.charge(&subject, guess(caller), &RULE, at(0))).unwrap());
+    let charges = race(open, 300, |store, caller| {
+        block_on(store.charge(&subject, guess(caller), PASSWORD, &RULE, at(0))).unwrap()
+    });
     let granted: Vec<usize> = (0..300).filter(|caller| charges[*caller] == Charge::Granted).collect();
     assert_eq!(granted.len(), 11);
     assert_eq!(charges.iter().filter(|charge| **charge == Charge::Undecided).count(), 289);
@@ -94,16 +101,17 @@ pub fn of_300_wrong_guesses_at_once_exactly_eleven_are_granted(open: &dyn Fn() -
     let mut before: Vec<u32> = settled.iter().map(|settled| settled.failures_before).collect();
     before.sort_unstable();
     assert_eq!(before, (0..11).collect::<Vec<u32>>(), "each failure is counted once");
-    let crossed: Vec<&Settled> = settled.iter().filter(|settled| settled.restricted_until.is_some()).collect();
+    let crossed: Vec<&Settled> = settled.iter().filter(|settled| settled.restriction.is_some()).collect();
     assert_eq!(crossed.len(), 1, "one of them crossed the line: {crossed:?}");
-    let until = at(5).after(RULE.duration);
-    assert_eq!((crossed[0].failures_before, crossed[0].restricted_until), (10, Some(until)));
-    let refused =
-        race(open, 300, |store, caller| block_on(store.charge(&subject, guess(1_000 + caller), &RULE, at(6))).unwrap());
+    let until = Restriction::Until(at(5).after(RULE.duration));
+    assert_eq!((crossed[0].failures_before, crossed[0].restriction), (10, Some(until)));
+    let refused = race(open, 300, |store, caller| {
+        block_on(store.charge(&subject, guess(1_000 + caller), PASSWORD, &RULE, at(6))).unwrap()
+    });
     let reports: Vec<Option<u32>> = refused
         .iter()
         .map(|charge| match charge {
-            Charge::Restricted { until: end, report } if *end == until => *report,
+            Charge::Restricted { restriction, report } if *restriction == until => *report,
             other => panic!("while restricted: {other:?}"),
         })
         .collect();
@@ -114,13 +122,15 @@ pub fn of_300_wrong_guesses_at_once_exactly_eleven_are_granted(open: &dyn Fn() -
 pub fn of_50_right_guesses_at_once_all_get_in(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
     let subject = LockoutSubject::Account(user_id(1));
     race(open, 50, |store, caller| {
-        until_it_works(|| block_on(store.charge(&subject, guess(caller), &RULE, at(0))).unwrap() == Charge::Granted);
+        until_it_works(|| {
+            block_on(store.charge(&subject, guess(caller), PASSWORD, &RULE, at(0))).unwrap() == Charge::Granted
+        });
         let verdict = if caller % 2 == 0 { Verdict::Completed } else { Verdict::Withdrawn };
         block_on(store.settle(&subject, guess(caller), verdict, &RULE, at(0))).unwrap();
     });
     let store = open();
-    let granted =
-        (100..120).filter(|n| block_on(store.charge(&subject, guess(*n), &RULE, at(1))).unwrap() == Charge::Granted);
+    let granted = (100..120)
+        .filter(|n| block_on(store.charge(&subject, guess(*n), PASSWORD, &RULE, at(1))).unwrap() == Charge::Granted);
     assert_eq!(granted.count(), 11, "no reservation is left");
 }
 
@@ -142,15 +152,15 @@ pub fn a_restriction_ends_at_its_exact_millisecond(open: &dyn Fn() -> Arc<dyn Lo
     for (number, (now, stands)) in (1..).zip([(0, true), (end - 1, true), (end, false), (end + 1, false)]) {
         let subject = LockoutSubject::Account(user_id(number));
         restrict(&*store, &subject);
-        let until = stands.then_some(at(end));
-        assert_eq!(block_on(store.restricted_until(&subject, at(now))).unwrap(), until, "at {now} ms");
+        let until = stands.then_some(Restriction::Until(at(end)));
+        assert_eq!(block_on(store.restriction(&subject, at(now))).unwrap(), until, "at {now} ms");
         for guessed in 0..if stands { 1 } else { 11 } {
-            let charge = block_on(store.charge(&subject, guess(100 + guessed), &RULE, at(now))).unwrap();
+            let charge = block_on(store.charge(&subject, guess(100 + guessed), PASSWORD, &RULE, at(now))).unwrap();
             assert_eq!(charge == Charge::Granted, !stands, "at {now} ms: {charge:?}");
         }
         let lifted = LockoutSubject::Address(digest("address", number));
         restrict(&*store, &lifted);
-        assert_eq!(block_on(store.lift(&lifted, at(now))).unwrap(), stands, "lifted at {now} ms");
+        assert_eq!(block_on(store.lift(&lifted, Forgiven::All, at(now))).unwrap(), stands, "lifted at {now} ms");
     }
 }
 
@@ -161,7 +171,7 @@ pub fn an_unfinished_count_is_forgotten_at_its_exact_millisecond(open: &dyn Fn()
         let subject = LockoutSubject::Account(user_id(number));
         (0..10).for_each(|guessed| fail(&*store, &subject, guessed, at(0)));
         fail(&*store, &subject, 50, at(now));
-        let restricted = block_on(store.restricted_until(&subject, at(now))).unwrap().is_some();
+        let restricted = block_on(store.restriction(&subject, at(now))).unwrap().is_some();
         assert_eq!(restricted, counts, "the eleventh at {now} ms");
     }
 }
@@ -170,9 +180,94 @@ pub fn an_unfinished_count_is_forgotten_at_its_exact_millisecond(open: &dyn Fn()
 pub fn a_restriction_is_lifted_by_one_of_100(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
     let subject = LockoutSubject::Account(user_id(1));
     restrict(&*open(), &subject);
-    let lifted = race(open, 100, |store, _| block_on(store.lift(&subject, at(1))).unwrap());
+    let lifted = race(open, 100, |store, _| block_on(store.lift(&subject, Forgiven::All, at(1))).unwrap());
     assert_eq!(lifted.iter().filter(|stood| **stood).count(), 1);
-    assert_eq!(block_on(open().restricted_until(&subject, at(1))).unwrap(), None);
+    assert_eq!(block_on(open().restriction(&subject, at(1))).unwrap(), None);
+}
+
+/// Promise 1: what is forgiven by a reset isn't what an administrator forgives, in flight and in every kind.
+pub fn a_reset_forgives_passwords_and_leaves_codes_counted(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
+    let store = open();
+    for (number, (codes, forgiven, left)) in (1..).zip([
+        (0, Forgiven::Passwords, 11),
+        (3, Forgiven::Passwords, 8),
+        (11, Forgiven::Passwords, 1),
+        (3, Forgiven::All, 11),
+    ]) {
+        let subject = LockoutSubject::Account(user_id(number));
+        for guessed in 0..11 {
+            let kind = if guessed < codes { GuessKind::Code } else { PASSWORD };
+            assert_eq!(block_on(store.charge(&subject, guess(guessed), kind, &RULE, at(0))).unwrap(), Charge::Granted);
+            block_on(store.settle(&subject, guess(guessed), Verdict::Failed, &RULE, at(0))).unwrap();
+        }
+        assert!(block_on(store.lift(&subject, forgiven, at(1))).unwrap());
+        let charges = (100..120).map(|n| block_on(store.charge(&subject, guess(n), PASSWORD, &RULE, at(2))).unwrap());
+        let granted = charges.filter(|charge| *charge == Charge::Granted).count();
+        assert_eq!(granted, left, "{codes} codes, {forgiven:?}");
+    }
+}
+
+/// Promise 1: with escalation a hundred are evaluated, however many arrive at once and however long somebody waits.
+pub fn of_wrong_guesses_at_once_between_restrictions_exactly_100_are_granted(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
+    let subject = LockoutSubject::Account(user_id(1));
+    let (mut now, mut granted_in_all, mut rounds) = (at(0), 0, Vec::new());
+    let closed = loop {
+        let kind = |caller: usize| if caller.is_multiple_of(2) { PASSWORD } else { GuessKind::Code };
+        let base = 1_000 * rounds.len();
+        let charges = race(open, 40, |store, caller| {
+            block_on(store.charge(&subject, guess(base + caller), kind(caller), &DOUBLING, now)).unwrap()
+        });
+        let granted: Vec<usize> = (0..40).filter(|caller| charges[*caller] == Charge::Granted).collect();
+        let settled = race(open, granted.len(), |store, caller| {
+            let guess = guess(base + granted[caller]);
+            block_on(store.settle(&subject, guess, Verdict::Failed, &DOUBLING, now)).unwrap()
+        });
+        granted_in_all += granted.len();
+        let restrictions: Vec<_> = settled.iter().filter_map(|settled| settled.restriction).collect();
+        match restrictions.as_slice() {
+            [Restriction::Until(until)] => {
+                rounds.push((now.until(*until).as_secs() / 60, granted.len()));
+                now = *until;
+            }
+            [Restriction::Closed] => break now,
+            other => panic!("round {}: {other:?}", rounds.len()),
+        }
+    };
+    let minutes = [20, 40, 80, 160, 320, 640, 1_280, 1_440, 1_440];
+    assert_eq!(rounds, minutes.map(|minutes| (minutes, 11)));
+    assert_eq!(granted_in_all, 100);
+    let later = closed.after(Duration::from_secs(1_000 * 86_400));
+    let refused = block_on(open().charge(&subject, guess(90_000), PASSWORD, &DOUBLING, later)).unwrap();
+    assert!(matches!(refused, Charge::Restricted { restriction: Restriction::Closed, .. }), "{refused:?}");
+}
+
+/// Promise 2 and 3: no time opens what is closed, and no sweep takes it.
+pub fn a_closed_count_survives_a_restart_and_every_sweep(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
+    let closing = LockoutRule { max_failures: 200, ..DOUBLING };
+    let subjects = [
+        LockoutSubject::Account(user_id(1)),
+        LockoutSubject::KnownBrowser(user_id(1), digest("browser", 1)),
+        LockoutSubject::Unknown(digest("name", 1)),
+    ];
+    for subject in subjects {
+        let store = open();
+        for number in 0..100 {
+            assert_eq!(
+                block_on(store.charge(&subject, guess(number), PASSWORD, &closing, at(0))).unwrap(),
+                Charge::Granted
+            );
+            block_on(store.settle(&subject, guess(number), Verdict::Failed, &closing, at(0))).unwrap();
+        }
+    }
+    let store = open();
+    let far = at(0).after(Duration::from_secs(10_000 * 86_400));
+    block_on(store.sweep(far, 1_000)).unwrap();
+    for subject in subjects {
+        assert_eq!(block_on(store.restriction(&subject, far)).unwrap(), Some(Restriction::Closed), "{subject:?}");
+        assert!(block_on(store.lift(&subject, Forgiven::Passwords, far)).unwrap());
+        assert_eq!(block_on(store.restriction(&subject, far)).unwrap(), None);
+        assert_eq!(block_on(store.charge(&subject, guess(200), PASSWORD, &closing, far)).unwrap(), Charge::Granted);
+    }
 }
 
 /// Promise 1: a counter is of one subject of one kind, though another kind has the same bytes.
@@ -185,11 +280,14 @@ pub fn subjects_are_counted_apart(open: &dyn Fn() -> Arc<dyn LockoutStore>) {
         LockoutSubject::AccessKey(same_bytes),
         LockoutSubject::Address(same_bytes),
         LockoutSubject::Account(user_id(2)),
+        LockoutSubject::KnownBrowser(user_id(1), same_bytes),
+        LockoutSubject::KnownBrowser(user_id(2), same_bytes),
+        LockoutSubject::KnownBrowser(user_id(1), digest("browser", 1)),
     ];
     assert!(subjects[1..4].iter().all(|subject| subject.key().1 == subjects[0].key().1));
     for (position, subject) in subjects.iter().enumerate() {
         restrict(&*store, subject);
-        let restricted = subjects.map(|other| block_on(store.restricted_until(&other, at(1))).unwrap().is_some());
+        let restricted = subjects.map(|other| block_on(store.restriction(&other, at(1))).unwrap().is_some());
         assert_eq!(restricted.map(usize::from).iter().sum::<usize>(), position + 1, "{subject:?}: {restricted:?}");
     }
     let key = RateKey(same_bytes);
@@ -201,17 +299,17 @@ pub fn a_charge_and_a_restriction_survive_a_restart(open: &dyn Fn() -> Arc<dyn L
     let (charged, restricted) = (LockoutSubject::Account(user_id(1)), LockoutSubject::Unknown(digest("name", 1)));
     let store = open();
     for number in 0..11 {
-        assert_eq!(block_on(store.charge(&charged, guess(number), &RULE, at(0))).unwrap(), Charge::Granted);
+        assert_eq!(block_on(store.charge(&charged, guess(number), PASSWORD, &RULE, at(0))).unwrap(), Charge::Granted);
     }
     restrict(&*store, &restricted);
     drop(store);
     let store = open();
-    let until = block_on(store.restricted_until(&restricted, at(1))).unwrap();
-    assert_eq!(until, Some(at(0).after(RULE.duration)));
-    assert_eq!(block_on(store.charge(&charged, guess(20), &RULE, at(59_999))).unwrap(), Charge::Undecided);
-    let lapsed = block_on(store.charge(&charged, guess(21), &RULE, at(60_000))).unwrap();
-    let until = at(0).after(Lockout::SETTLE_WITHIN).after(RULE.duration);
-    assert!(matches!(lapsed, Charge::Restricted { until: end, .. } if end == until), "{lapsed:?}");
+    let until = block_on(store.restriction(&restricted, at(1))).unwrap();
+    assert_eq!(until, Some(Restriction::Until(at(0).after(RULE.duration))));
+    assert_eq!(block_on(store.charge(&charged, guess(20), PASSWORD, &RULE, at(59_999))).unwrap(), Charge::Undecided);
+    let lapsed = block_on(store.charge(&charged, guess(21), PASSWORD, &RULE, at(60_000))).unwrap();
+    let until = Restriction::Until(at(0).after(Lockout::SETTLE_WITHIN).after(RULE.duration));
+    assert!(matches!(lapsed, Charge::Restricted { restriction, .. } if restriction == until), "{lapsed:?}");
 }
 
 /// Promise 2: what was admitted stays counted.
@@ -235,12 +333,10 @@ pub fn a_sweep_takes_slices_and_only_what_is_over(open: &dyn Fn() -> Arc<dyn Loc
     let far = at(0).after(Duration::from_secs(30 * 86_400));
     restrict_at(&*store, &kept, far);
     assert_eq!(block_on(store.sweep(at(1_000), 10)).unwrap(), 0);
-    assert!(
-        block_on(store.restricted_until(&LockoutSubject::Address(digest("address", 1)), at(1_000))).unwrap().is_some()
-    );
+    assert!(block_on(store.restriction(&LockoutSubject::Address(digest("address", 1)), at(1_000))).unwrap().is_some());
     let slices = [4; 3].map(|limit| block_on(store.sweep(far, limit)).unwrap());
     assert_eq!(slices, [4, 2, 0]);
-    assert!(block_on(store.restricted_until(&kept, far)).unwrap().is_some());
+    assert!(block_on(store.restriction(&kept, far)).unwrap().is_some());
 }
 
 /// The rule of an account under the policy's defaults.
@@ -248,6 +344,7 @@ pub(super) const RULE: LockoutRule = LockoutRule {
     max_failures: 10,
     duration: Duration::from_secs(1_200),
     forget: Forget::AfterLast(Duration::from_secs(86_400)),
+    escalation: Escalation::Off,
 };
 
 /// A small rule whose window is longer than its restriction.
@@ -255,7 +352,13 @@ const WINDOW: LockoutRule = LockoutRule {
     max_failures: 2,
     duration: Duration::from_secs(100),
     forget: Forget::AfterFirst(Duration::from_secs(600)),
+    escalation: Escalation::Off,
 };
+
+/// The rule of an account with escalation.
+const DOUBLING: LockoutRule = LockoutRule { escalation: Escalation::Doubling, ..RULE };
+
+pub(super) const PASSWORD: GuessKind = GuessKind::Password;
 
 pub(super) fn guess(number: usize) -> GuessId {
     GuessId(number as u128)
@@ -270,11 +373,15 @@ fn restrict_at(store: &dyn LockoutStore, subject: &LockoutSubject, now: Timestam
     for number in 0..11 {
         fail(store, subject, number, now);
     }
-    assert_eq!(block_on(store.restricted_until(subject, now)).unwrap(), Some(now.after(RULE.duration)));
+    assert_eq!(block_on(store.restriction(subject, now)).unwrap(), Some(Restriction::Until(now.after(RULE.duration))));
 }
 
 pub(super) fn fail(store: &dyn LockoutStore, subject: &LockoutSubject, number: usize, now: Timestamp) {
-    assert_eq!(block_on(store.charge(subject, guess(number), &RULE, now)).unwrap(), Charge::Granted, "{subject:?}");
+    assert_eq!(
+        block_on(store.charge(subject, guess(number), PASSWORD, &RULE, now)).unwrap(),
+        Charge::Granted,
+        "{subject:?}"
+    );
     block_on(store.settle(subject, guess(number), Verdict::Failed, &RULE, now)).unwrap();
 }
 
@@ -289,7 +396,7 @@ struct History {
     seed: u64,
     dice: Dice,
     handles: [Arc<dyn LockoutStore>; 2],
-    subjects: [(LockoutSubject, LockoutRule); 3],
+    subjects: [(LockoutSubject, LockoutRule); 5],
     model: BTreeMap<LockoutSubject, Lockout>,
     in_flight: Vec<(LockoutSubject, GuessId)>,
     next_guess: usize,
@@ -309,6 +416,11 @@ impl History {
                 (LockoutSubject::Account(user_id(number)), RULE),
                 (LockoutSubject::Address(digest("address", number)), WINDOW),
                 (LockoutSubject::Unknown(digest("name", number)), LockoutRule { max_failures: 0, ..RULE }),
+                (
+                    LockoutSubject::KnownBrowser(user_id(number), digest("browser", number)),
+                    LockoutRule { max_failures: 2, ..DOUBLING },
+                ),
+                (LockoutSubject::Account(user_id(1_000 + number)), LockoutRule { max_failures: 150, ..DOUBLING }),
             ],
             model: BTreeMap::new(),
             in_flight: Vec::new(),
@@ -348,8 +460,9 @@ impl History {
     /// Remembers when what begins now under `rule` will end.
     fn note_ends(&mut self, rule: &LockoutRule) {
         let (Forget::AfterLast(kept) | Forget::AfterFirst(kept)) = rule.forget;
-        self.ends.extend([Lockout::SETTLE_WITHIN, rule.duration, kept].map(|length| self.now.after(length)));
-        while self.ends.len() > 9 {
+        let lengths = [Lockout::SETTLE_WITHIN, rule.duration, rule.duration * 2, Lockout::LONGEST, kept];
+        self.ends.extend(lengths.map(|length| self.now.after(length)));
+        while self.ends.len() > 15 {
             self.ends.pop_front();
         }
     }
@@ -363,13 +476,15 @@ impl History {
             0..=9 => self.charge(&*store, subject, &rule),
             10..=16 => self.settle(&*store),
             17..=18 => {
-                let expected = self.model.entry(subject).or_default().restricted_until(now);
-                let answer = block_on(store.restricted_until(&subject, now)).unwrap();
+                let expected = self.model.entry(subject).or_default().restriction(now);
+                let answer = block_on(store.restriction(&subject, now)).unwrap();
                 (format!("restricted until {expected:?}"), format!("restricted until {answer:?}"))
             }
             _ => {
-                let expected = self.model.entry(subject).or_default().lift(now);
-                (format!("lifted {expected}"), format!("lifted {}", block_on(store.lift(&subject, now)).unwrap()))
+                let forgiven = self.dice.pick(&[Forgiven::Passwords, Forgiven::All]);
+                let expected = self.model.entry(subject).or_default().lift(forgiven, now);
+                let answer = block_on(store.lift(&subject, forgiven, now)).unwrap();
+                (format!("lifted {forgiven:?} {expected}"), format!("lifted {forgiven:?} {answer}"))
             }
         }
     }
@@ -377,12 +492,13 @@ impl History {
     fn charge(&mut self, store: &dyn LockoutStore, subject: LockoutSubject, rule: &LockoutRule) -> (String, String) {
         let guess = guess(self.next_guess);
         self.next_guess += 1;
-        let expected = self.model.entry(subject).or_default().charge(guess, rule, self.now);
+        let kind = self.dice.pick(&[PASSWORD, GuessKind::Code]);
+        let expected = self.model.entry(subject).or_default().charge(guess, kind, rule, self.now);
         if expected == Charge::Granted {
             self.in_flight.push((subject, guess));
             self.note_ends(rule);
         }
-        let answer = block_on(store.charge(&subject, guess, rule, self.now)).unwrap();
+        let answer = block_on(store.charge(&subject, guess, kind, rule, self.now)).unwrap();
         (format!("{subject:?} charged: {expected:?}"), format!("{subject:?} charged: {answer:?}"))
     }
 

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::error::Fault;
-use crate::lockout::{Charge, GuessId, Lockout, LockoutRule, LockoutSubject, Settled, Verdict};
+use crate::lockout::{
+    Charge, Forgiven, GuessId, GuessKind, Lockout, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
+};
 use crate::rate::{Admission, RateKey, RateLimit, RateWindow};
 use crate::store::LockoutStore;
 use crate::time::Timestamp;
@@ -122,7 +124,9 @@ impl Ledger<LockoutSubject, Lockout> {
 fn eviction(subject: &LockoutSubject) -> Eviction {
     match subject {
         LockoutSubject::Unknown(_) | LockoutSubject::Address(_) => Eviction::Allowed,
-        LockoutSubject::Account(_) | LockoutSubject::AccessKey(_) => Eviction::Never,
+        LockoutSubject::Account(_) | LockoutSubject::KnownBrowser(_, _) | LockoutSubject::AccessKey(_) => {
+            Eviction::Never
+        }
     }
 }
 
@@ -132,10 +136,12 @@ impl LockoutStore for MemoryStore {
         &self,
         subject: &LockoutSubject,
         guess: GuessId,
+        kind: GuessKind,
         rule: &LockoutRule,
         now: Timestamp,
     ) -> Result<Charge, Fault> {
-        Ok(self.state().counters.lockouts.transition(subject, rule, |lockout| lockout.charge(guess, rule, now)))
+        let charge = |lockout: &mut Lockout| lockout.charge(guess, kind, rule, now);
+        Ok(self.state().counters.lockouts.transition(subject, rule, charge))
     }
 
     async fn settle(
@@ -150,17 +156,17 @@ impl LockoutStore for MemoryStore {
         Ok(self.state().counters.lockouts.transition(subject, rule, settle))
     }
 
-    async fn restricted_until(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
-        Ok(self.state().counters.lockouts.peek(subject).and_then(|lockout| lockout.restricted_until(now)))
+    async fn restriction(&self, subject: &LockoutSubject, now: Timestamp) -> Result<Option<Restriction>, Fault> {
+        Ok(self.state().counters.lockouts.peek(subject).and_then(|lockout| lockout.restriction(now)))
     }
 
-    async fn lift(&self, subject: &LockoutSubject, now: Timestamp) -> Result<bool, Fault> {
+    async fn lift(&self, subject: &LockoutSubject, forgiven: Forgiven, now: Timestamp) -> Result<bool, Fault> {
         let mut state = self.state();
         let lockouts = &mut state.counters.lockouts;
         let Some(forgettable_at) = lockouts.entries.get(subject).map(|entry| entry.forgettable_at) else {
             return Ok(false);
         };
-        Ok(lockouts.change(*subject, eviction(subject), |lockout| (lockout.lift(now), forgettable_at)))
+        Ok(lockouts.change(*subject, eviction(subject), |lockout| (lockout.lift(forgiven, now), forgettable_at)))
     }
 
     async fn admit(&self, key: &RateKey, limit: &RateLimit, now: Timestamp) -> Result<Admission, Fault> {
