@@ -399,7 +399,9 @@ impl Engine {
 pub(crate) fn unexpected(error: CommitError) -> Fault {
     match error {
         CommitError::Fault(fault) => fault,
-        other @ (CommitError::Stale | CommitError::Taken(_)) => Fault::new("committing to", "the directory", other),
+        other @ (CommitError::Stale | CommitError::Taken(_) | CommitError::Unmet(_)) => {
+            Fault::new("committing to", "the directory", other)
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub use self::verification::{RegistrationShown, VerificationRefusal};
 use crate::audit::{AuditEvent, AuditName};
 use crate::delivery::Delivery;
 use crate::email::Email;
-use crate::engine::{DECISIONS, Engine, overtaken};
+use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
 use crate::mail::{self, Envelope, Mail, MailKind, MailedLink};
@@ -269,7 +269,7 @@ impl Engine {
                 Ok(()) => return Ok(SignUpOutcome::VerifyEmail),
                 // Somebody took the name meanwhile: the next look says who.
                 Err(CommitError::Stale | CommitError::Taken(_)) => {}
-                Err(CommitError::Fault(fault)) => return Err(fault.into()),
+                Err(other) => return Err(unexpected(other).into()),
             }
         }
         Err(overtaken("signing up", applicant.email.masked()).into())
@@ -338,7 +338,7 @@ impl Engine {
                 Ok(()) => return Ok(SignUpOutcome::SignedUp(Box::new(user))),
                 Err(CommitError::Taken(UniqueRule::Email)) => return self.refuse_taken(form, applicant).await,
                 Err(CommitError::Stale | CommitError::Taken(_)) => {}
-                Err(CommitError::Fault(fault)) => return Err(fault.into()),
+                Err(other) => return Err(unexpected(other).into()),
             }
         }
         Err(overtaken("signing up", applicant.email.masked()).into())

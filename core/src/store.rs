@@ -63,6 +63,28 @@ pub enum Change {
     Delivery(Write<Delivery>),
     /// A fact that becomes true once and for ever, such as "the first administrator was made".
     Mark(Marker),
+    /// Changes nothing: the commit is applied only if this holds after the changes before it.
+    Require(Requirement),
+}
+
+/// What must hold among the accounts of a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Requirement {
+    /// This account is an active administrator.
+    Administrator(UserId),
+    /// There is an active administrator.
+    AnyAdministrator,
+}
+
+impl Requirement {
+    /// What must hold.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Administrator(_) => "that the actor is an active administrator",
+            Self::AnyAdministrator => "that there is an active administrator",
+        }
+    }
 }
 
 /// A named fact, written once.
@@ -84,6 +106,9 @@ pub enum CommitError {
     /// A unique rule was broken.
     #[error("{} is taken", .0.name())]
     Taken(UniqueRule),
+    /// Something that the commit requires doesn't hold.
+    #[error("it doesn't hold {}", .0.name())]
+    Unmet(Requirement),
     /// The store failed; whether the commit was applied is unknown.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -167,6 +192,8 @@ pub struct Retention {
 /// 6. Audit events are read in the order of their commits, none is skipped by a reader who follows the positions, and
 ///    no position is used again after a sweep.
 /// 7. Stored records that can't be read are a lasting fault, never a default.
+/// 8. [`Change::Require`] is judged on what holds at the moment of the commit: of any number of commits at once, none is
+///    applied that leaves no active administrator where it requires one.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The user of a key.

@@ -82,6 +82,11 @@ impl User {
         }
     }
 
+    /// Whether it may administer now: it has the role and isn't switched off.
+    pub fn is_administrator(&self) -> bool {
+        self.role.is_admin() && self.status == UserStatus::Active
+    }
+
     /// The account with another password: links and demands of the former one are void.
     ///
     /// `password_changed_at` is never the same twice, or a login with the former password would pass for one with this.

@@ -5,7 +5,7 @@
 use doorwarden_core::audit::AuditEvent;
 use doorwarden_core::delivery::Delivery;
 use doorwarden_core::registration::{PendingRegistration, RegistrationId};
-use doorwarden_core::store::{Change, Marker, UniqueRule, Write};
+use doorwarden_core::store::{Change, Marker, Requirement, UniqueRule, Write};
 use doorwarden_core::user::{Revision, User, UserId};
 use doorwarden_core::username::Username;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
@@ -15,12 +15,14 @@ use crate::record::to_body;
 use crate::schema::statements;
 
 statements! {
-    CREATE_USER = "INSERT INTO users (id, revision, email_key, search, body) VALUES (?1, ?2, ?3, ?4, ?5)
-        ON CONFLICT DO NOTHING";
+    CREATE_USER = "INSERT INTO users (id, revision, email_key, search, body, administrator)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
     HAS_USER = "SELECT 1 FROM users WHERE id = ?1";
-    UPDATE_USER = "UPDATE users SET revision = ?3, email_key = ?4, search = ?5, body = ?6
-        WHERE id = ?1 AND revision = ?2";
+    UPDATE_USER = "UPDATE users SET revision = ?3, email_key = ?4, search = ?5, body = ?6,
+        administrator = ?7 WHERE id = ?1 AND revision = ?2";
     DELETE_USER = "DELETE FROM users WHERE id = ?1 AND revision = ?2";
+    ADMINISTRATOR = "SELECT 1 FROM users WHERE id = ?1 AND administrator = 1";
+    ANY_ADMINISTRATOR = "SELECT 1 FROM users WHERE administrator = 1 AND id > x'' LIMIT 1";
     REGISTER = "INSERT INTO registrations (id, email_key, link, created_at, expires_at, body)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
     REMOVE_REGISTRATION = "DELETE FROM registrations WHERE id = ?1";
@@ -42,6 +44,8 @@ pub(crate) enum Conflict {
     Stale,
     /// A unique rule would be broken.
     Taken(UniqueRule),
+    /// What the commit requires doesn't hold.
+    Unmet(Requirement),
 }
 
 type Applied = Result<(), Undone<Conflict>>;
@@ -60,6 +64,7 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
         Change::Delivery(Write::Update(delivery)) => update_delivery(connection, delivery),
         Change::Delivery(Write::Delete(delivery)) => delete_delivery(connection, delivery),
         Change::Mark(marker) => mark(connection, marker),
+        Change::Require(requirement) => require(connection, *requirement),
         _ => Err(Trouble::UnknownChange.into()),
     }
 }
@@ -67,7 +72,8 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
 fn create_user(connection: &Connection, user: &User) -> Applied {
     let body = to_body(user)?;
     let key = user.id.as_bytes();
-    let columns = params![key, number(user.revision), user.email.key(), search_text(user), body];
+    let columns =
+        params![key, number(user.revision), user.email.key(), search_text(user), body, user.is_administrator()];
     if connection.prepare_cached(CREATE_USER)?.execute(columns)? == 0 {
         let exists = connection.prepare_cached(HAS_USER)?.exists([key])?;
         return refuse(if exists { Conflict::Stale } else { Conflict::Taken(UniqueRule::Email) });
@@ -85,7 +91,8 @@ fn update_user(connection: &Connection, user: &User) -> Applied {
         number(next.revision),
         user.email.key(),
         search_text(user),
-        body
+        body,
+        user.is_administrator()
     ];
     match connection.prepare_cached(UPDATE_USER)?.execute(columns) {
         Ok(0) => refuse(Conflict::Stale),
@@ -159,6 +166,15 @@ fn mark(connection: &Connection, marker: &Marker) -> Applied {
         0 => refuse(Conflict::Taken(UniqueRule::Marker)),
         _ => Ok(()),
     }
+}
+
+fn require(connection: &Connection, requirement: Requirement) -> Applied {
+    let holds = match requirement {
+        Requirement::Administrator(id) => connection.prepare_cached(ADMINISTRATOR)?.exists([id.as_bytes()])?,
+        Requirement::AnyAdministrator => connection.prepare_cached(ANY_ADMINISTRATOR)?.exists([])?,
+        _ => return Err(Trouble::UnknownChange.into()),
+    };
+    if holds { Ok(()) } else { refuse(Conflict::Unmet(requirement)) }
 }
 
 /// Who holds a username.

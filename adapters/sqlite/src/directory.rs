@@ -129,6 +129,7 @@ impl Directory for SqliteStore {
         done.map_err(|undone| match undone {
             Undone::Refused(Conflict::Stale) => CommitError::Stale,
             Undone::Refused(Conflict::Taken(rule)) => CommitError::Taken(rule),
+            Undone::Refused(Conflict::Unmet(requirement)) => CommitError::Unmet(requirement),
             Undone::Trouble(trouble) => self.fault("committing", format_args!("{count} change(s)"), trouble).into(),
         })
     }

@@ -104,7 +104,7 @@ impl Engine {
                 Ok(()) => return Ok(id),
                 // Used or overtaken meanwhile: the next look says so.
                 Err(CommitError::Stale | CommitError::Taken(_)) => {}
-                Err(CommitError::Fault(fault)) => return Err(fault.into()),
+                Err(other) => return Err(unexpected(other).into()),
             }
         }
         Err(overtaken("verifying", "a registration").into())

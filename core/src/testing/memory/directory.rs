@@ -13,7 +13,8 @@ use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{
-    Change, CommitError, Directory, Marker, RegistrationKey, Retention, UniqueRule, UserKey, UserPage, Write,
+    Change, CommitError, Directory, Marker, RegistrationKey, Requirement, Retention, UniqueRule, UserKey, UserPage,
+    Write,
 };
 use crate::time::Timestamp;
 use crate::token::Digest;
@@ -75,6 +76,7 @@ impl Tables {
             Change::Audit(event) => Ok(Some(self.write_event(event))),
             Change::Delivery(write) => self.write_delivery(write).map(Some),
             Change::Mark(marker) => self.mark(marker).map(Some),
+            Change::Require(requirement) => self.require(*requirement).map(|()| None),
         }
     }
 
@@ -189,6 +191,14 @@ impl Tables {
         }
         self.markers.insert(marker.name.to_owned(), marker.value.clone());
         Ok(Before::Unmarked(marker.name))
+    }
+
+    fn require(&self, requirement: Requirement) -> Result<(), CommitError> {
+        let holds = match requirement {
+            Requirement::Administrator(id) => self.users.get(&id).is_some_and(User::is_administrator),
+            Requirement::AnyAdministrator => self.users.values().any(User::is_administrator),
+        };
+        holds.then_some(()).ok_or(CommitError::Unmet(requirement))
     }
 
     fn sweep(&mut self, retention: &Retention, limit: usize) -> usize {

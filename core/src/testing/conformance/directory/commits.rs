@@ -323,7 +323,7 @@ fn refusal(answer: Result<(), CommitError>) -> Option<UniqueRule> {
     match answer.unwrap_err() {
         CommitError::Stale => None,
         CommitError::Taken(rule) => Some(rule),
-        CommitError::Fault(fault) => panic!("{fault}"),
+        other @ (CommitError::Unmet(_) | CommitError::Fault(_)) => panic!("{other}"),
     }
 }
 

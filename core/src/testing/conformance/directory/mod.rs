@@ -3,12 +3,14 @@
 mod commits;
 mod outbox;
 mod reads;
+mod requirements;
 mod trail;
 mod unique;
 
 pub use commits::*;
 pub use outbox::*;
 pub use reads::*;
+pub use requirements::*;
 pub use trail::*;
 pub use unique::*;
 
@@ -53,6 +55,10 @@ macro_rules! directory_conformance {
             audit_is_followed_without_gaps_by_a_concurrent_reader,
             a_follower_misses_nothing_after_a_sweep,
             audit_is_filtered_by_account_and_name,
+            // requirements.rs
+            of_two_administrators_who_demote_each_other_at_once_one_stays,
+            a_commit_that_leaves_no_administrator_is_refused_whole,
+            an_administrator_is_active_and_has_the_role_at_the_moment_of_the_commit,
             // outbox.rs
             deliveries_are_due_from_their_exact_millisecond,
             deliveries_are_claimed_once_by_100_workers,
