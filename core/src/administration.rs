@@ -201,7 +201,8 @@ impl Engine {
                 UserStatus::Disabled => vec![self.ending(id, EndReason::AccountClosed)?],
             };
             let reset = user.reset.clone().filter(|_| status == UserStatus::Active);
-            let changed = User { status, reset, ..user };
+            let pending_email = user.pending_email.clone().filter(|_| status == UserStatus::Active);
+            let changed = User { status, reset, pending_email, ..user };
             let changes = vec![Change::User(Write::Update(changed.clone())), Change::Audit(event)];
             match self.commit(changes, deliveries).await {
                 Ok(()) => return Ok(Some(User { revision: changed.revision.next(), ..changed })),

@@ -107,6 +107,12 @@ audit_names! {
     PasswordResetRequested = "password.reset_requested",
     /// A password was set with a mailed link.
     PasswordReset = "password.reset",
+    /// Another address was asked for.
+    EmailChangeRequested = "email.change_requested",
+    /// An account has another address, which was proved.
+    EmailChanged = "email.changed",
+    /// An account has its former address again.
+    EmailRestored = "email.restored",
     /// A session was opened.
     SessionOpened = "session.opened",
     /// A session's timer was started again.

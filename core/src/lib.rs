@@ -45,6 +45,7 @@
 //! | [`sign_up`] | [`Engine::sign_up`](engine::Engine::sign_up), then [`Engine::verify_email`](engine::Engine::verify_email) |
 //! | [`login`] | [`Engine::login`](engine::Engine::login), and a method for each further [`LoginStep`](login::LoginStep) |
 //! | [`recovery`] | [`Engine::forgot_password`](engine::Engine::forgot_password), then [`Engine::reset_password`](engine::Engine::reset_password) |
+//! | [`email_change`] | [`Engine::change_email`](engine::Engine::change_email), then [`confirm_email`](engine::Engine::confirm_email); [`undo_email`](engine::Engine::undo_email) |
 //! | [`password_change`] | [`Engine::change_password`](engine::Engine::change_password) |
 //! | [`session`] | [`Engine::check`](engine::Engine::check) for every request, [`extend`](engine::Engine::extend), [`log_out`](engine::Engine::log_out) |
 //! | [`totp`] | [`Engine::totp_setup`](engine::Engine::totp_setup), then [`totp_confirm`](engine::Engine::totp_confirm); [`totp_disable`](engine::Engine::totp_disable), [`reset_totp`](engine::Engine::reset_totp) |
@@ -89,6 +90,7 @@ pub mod audit;
 pub mod client;
 pub mod delivery;
 pub mod email;
+pub mod email_change;
 pub mod engine;
 pub mod error;
 pub mod guess;

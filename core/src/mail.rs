@@ -58,6 +58,14 @@ pub enum MailKind {
     ResetPassword,
     /// Your password was changed.
     PasswordChanged,
+    /// Prove that the address your account is to have is yours.
+    ConfirmEmail,
+    /// Somebody wants your address for another account.
+    AddressInUse,
+    /// Your account has another address.
+    EmailChanged,
+    /// Your account has its former address again.
+    EmailRestored,
 }
 
 impl MailKind {
@@ -72,6 +80,10 @@ impl MailKind {
             Self::RecoveryCodeUsed => "recovery-code-used",
             Self::ResetPassword => "reset-password",
             Self::PasswordChanged => "password-changed",
+            Self::ConfirmEmail => "confirm-email",
+            Self::AddressInUse => "address-in-use",
+            Self::EmailChanged => "email-changed",
+            Self::EmailRestored => "email-restored",
         }
     }
 }
@@ -260,6 +272,20 @@ pub(crate) fn password_changed(envelope: &Envelope<'_>, service: &str, from: Opt
 /// A mail that tells of something and asks for nothing: paragraphs of text, without a link.
 pub(crate) fn notice(kind: MailKind, envelope: &Envelope<'_>, subject: String, paragraphs: Vec<String>) -> Mail {
     let paragraphs: Vec<_> = paragraphs.into_iter().map(Paragraph::Text).collect();
+    compose(kind, envelope, subject, &paragraphs)
+}
+
+/// A mail with one link between two paragraphs; an empty one is left out.
+pub(crate) fn with_link(
+    kind: MailKind,
+    envelope: &Envelope<'_>,
+    subject: String,
+    [intro, outro]: [String; 2],
+    link: MailedLink,
+) -> Mail {
+    let about = about(Language::of(envelope.locale), &link);
+    let mut paragraphs = vec![Paragraph::Text(intro), Paragraph::Link { url: link.url, about }];
+    paragraphs.extend((!outro.is_empty()).then_some(Paragraph::Text(outro)));
     compose(kind, envelope, subject, &paragraphs)
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::email::Email;
+use crate::email_change::{FormerEmail, PendingEmail};
 pub use crate::id::UserId;
 use crate::password::PasswordHash;
 use crate::recovery::ResetLink;
@@ -46,6 +47,12 @@ pub struct User {
     /// The newest link to set another password by mail, while it can be used.
     #[serde(default)]
     pub reset: Option<ResetLink>,
+    /// The change of address that was asked for last and isn't confirmed.
+    #[serde(default)]
+    pub pending_email: Option<Box<PendingEmail>>,
+    /// The addresses that can be taken back, oldest first.
+    #[serde(default)]
+    pub former_emails: Vec<FormerEmail>,
     /// Whether the account may log in.
     pub status: UserStatus,
     /// What the account may do.
@@ -74,6 +81,8 @@ impl User {
             totp: None,
             must_change_password: false,
             reset: None,
+            pending_email: None,
+            former_emails: Vec::new(),
             status: UserStatus::Active,
             role,
             acceptances: Acceptances::default(),
@@ -87,7 +96,8 @@ impl User {
         self.role.is_admin() && self.status == UserStatus::Active
     }
 
-    /// The account with another password: links and demands of the former one are void.
+    /// The account with another password: links and demands of the former one are void, and so is a
+    /// change of address that waits.
     ///
     /// `password_changed_at` is never the same twice, or a login with the former password would pass for one with this.
     #[must_use]
@@ -98,6 +108,7 @@ impl User {
             password_changed_at: Some(after_former.map_or(now, |earliest| earliest.max(now))),
             must_change_password: false,
             reset: None,
+            pending_email: None,
             ..self
         }
     }

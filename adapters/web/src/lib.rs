@@ -4,7 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `totp`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `totp`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
@@ -53,6 +53,7 @@ mod config;
 mod cookie;
 mod credential;
 mod current;
+mod email;
 mod first_administrator;
 mod guard;
 mod health;
@@ -130,6 +131,11 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(password::forgot))
         .routes(routes!(password::reset))
         .routes(routes!(password::change))
+        .routes(routes!(email::change))
+        .routes(routes!(email::show_change))
+        .routes(routes!(email::confirm))
+        .routes(routes!(email::show_undo))
+        .routes(routes!(email::undo))
         .routes(routes!(session::log_out))
         .routes(routes!(session::show))
         .routes(routes!(session::extend))

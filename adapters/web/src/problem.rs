@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use doorwarden_core::administration::NewUserRefusal;
+use doorwarden_core::email_change::EmailChangeRefusal;
 use doorwarden_core::error::{Failure, Fault};
 use doorwarden_core::guess::GuessRefusal;
 use doorwarden_core::login::LoginRefusal;
@@ -319,6 +320,18 @@ impl From<RecoveryRefusal> for Problem {
             return problem.with_unmet(unmet);
         }
         problem
+    }
+}
+
+impl From<EmailChangeRefusal> for Problem {
+    fn from(refusal: EmailChangeRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        match refusal {
+            EmailChangeRefusal::Proof(refusal) => refusal.into(),
+            EmailChangeRefusal::TooManyRequests { retry_after } => problem.with_retry_after(retry_after),
+            EmailChangeRefusal::InvalidEmail(_) => problem.with_field("new_email"),
+            _ => problem,
+        }
     }
 }
 

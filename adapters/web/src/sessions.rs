@@ -83,13 +83,8 @@ pub(crate) async fn list(
     let Query(paging) = paging.map_err(|_| invalid("the query can't be read"))?;
     let after = paging::cursor::<SessionId>(paging.cursor.as_deref())?;
     let limit = paging::limit(paging.limit.as_deref())?;
-    let mut live = auth.engine().own_sessions(&own).await?;
-    live.retain(|session| after.is_none_or(|after| session.id > after));
-    // Ids sort by creation.
-    live.sort_by_key(|session| session.id);
-    let more = live.len() > limit;
-    live.truncate(limit);
-    let next_cursor = live.last().filter(|_| more).map(|session| session.id.to_string());
+    let (live, next) = auth.engine().own_sessions(&own, after, limit).await?;
+    let next_cursor = next.map(|id| id.to_string());
     let sessions = live.into_iter().map(|session| {
         let current = session.id == own.id;
         ListedSession::new(session, current)

@@ -1,5 +1,6 @@
 //! What the holder of a session can do with it: be recognised, extend, prove, list, end, log out.
 
+use crate::administration::PAGE;
 use crate::audit::AuditName;
 use crate::client::Client;
 use crate::delivery::Delivery;
@@ -196,15 +197,28 @@ impl Engine {
         Ok((self.verify(&who.party(client), password, hash).await?, user))
     }
 
-    /// The caller's own live sessions, oldest first.
+    /// A page of the caller's own live sessions, oldest first: those behind `after`, at most [`PAGE`]; and behind
+    /// which one the next page begins, if there is one.
     ///
     /// # Errors
     /// The store's fault.
-    pub async fn own_sessions(&self, session: &Session) -> Result<Vec<Session>, Fault> {
+    pub async fn own_sessions(
+        &self,
+        session: &Session,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<(Vec<Session>, Option<SessionId>), Fault> {
         let (policy, now) = (self.policy(), self.now());
         let mut live = self.sessions().sessions_of(session.user, now).await?.live;
         live.retain(|session| session.standing(&policy.session, now).is_ok());
-        Ok(live)
+        live.retain(|session| after.is_none_or(|after| session.id > after));
+        // Ids sort by creation.
+        live.sort_by_key(|session| session.id);
+        let limit = limit.clamp(1, PAGE);
+        let more = live.len() > limit;
+        live.truncate(limit);
+        let next = live.last().filter(|_| more).map(|session| session.id);
+        Ok((live, next))
     }
 
     /// Logs the session out, at once and everywhere.

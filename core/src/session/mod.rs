@@ -96,6 +96,8 @@ pub enum EndReason {
     PasswordChanged,
     /// One-time passwords were switched off or reset.
     TotpRemoved,
+    /// A change of the e-mail address was undone.
+    EmailRestored,
 }
 
 impl EndReason {
@@ -108,6 +110,7 @@ impl EndReason {
             Self::AccountClosed => "account_closed",
             Self::PasswordChanged => "password_changed",
             Self::TotpRemoved => "totp_removed",
+            Self::EmailRestored => "email_restored",
         }
     }
 }
@@ -207,7 +210,8 @@ impl Session {
                 | EndReason::Revoked
                 | EndReason::AccountClosed
                 | EndReason::PasswordChanged
-                | EndReason::TotpRemoved => SessionRefusal::Ended,
+                | EndReason::TotpRemoved
+                | EndReason::EmailRestored => SessionRefusal::Ended,
             });
         }
         if self.expires_at <= now {

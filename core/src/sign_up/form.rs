@@ -102,7 +102,7 @@ pub(super) struct Applicant {
 }
 
 fn check_domain(email: &Email, asked: &SignUpPolicy) -> Result<(), SignUpRefusal> {
-    let allowed = asked.domains.is_empty() || asked.domains.iter().any(|d| d.eq_ignore_ascii_case(email.domain()));
+    let allowed = asked.admits_domain(email);
     let words = "addresses of this domain can't sign up: contact your administrator";
     allowed.then_some(()).ok_or_else(|| SignUpRefusal::Refused(words.to_owned()))
 }

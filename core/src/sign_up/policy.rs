@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::email::Email;
+
 /// Whether something is asked for at sign-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +96,13 @@ pub struct SignUpPolicy {
     pub privacy: DocumentPolicy,
     /// Whether a newer version is asked for at the next login.
     pub ask_again_when_terms_change: bool,
+}
+
+impl SignUpPolicy {
+    /// Whether accounts may have addresses of this one's domain.
+    pub(crate) fn admits_domain(&self, email: &Email) -> bool {
+        self.domains.is_empty() || self.domains.iter().any(|domain| domain.eq_ignore_ascii_case(email.domain()))
+    }
 }
 
 impl Default for SignUpPolicy {

@@ -14,6 +14,7 @@ use doorwarden_core::store::{Directory, UserKey};
 use doorwarden_core::testing::{FaultMoment, FaultyStore, ManualClock, MemoryMailer, MemoryStore};
 use doorwarden_core::time::Timestamp;
 use doorwarden_core::token::{LinkToken, SessionToken};
+use doorwarden_core::user::User;
 use futures_executor::block_on;
 
 use crate::world::{PASSWORD, WRONG, add, form, links, policy, request, start};
@@ -26,6 +27,13 @@ pub(crate) struct Broken {
     faulty: Arc<FaultyStore>,
     pub(crate) mailer: Arc<MemoryMailer>,
     pub(crate) clock: ManualClock,
+}
+
+impl Broken {
+    /// The account that has an address, whatever fails.
+    pub(crate) fn user(&self, email: &str) -> Option<User> {
+        block_on(self.store.user(UserKey::Email(email))).unwrap()
+    }
 }
 
 fn world() -> Broken {

@@ -12,6 +12,7 @@ use doorwarden_core::session::OnConflict;
 use doorwarden_core::sign_up::SignUpForm;
 use doorwarden_core::store::SessionStore;
 use doorwarden_core::testing::{MemoryMailer, MemoryStore};
+use doorwarden_core::token::LinkToken;
 use doorwarden_core::user::UserStatus;
 use futures_executor::block_on;
 
@@ -32,6 +33,11 @@ impl Crowd {
         let (store, mailer) = (Arc::new(MemoryStore::default()), Arc::new(MemoryMailer::default()));
         let builder = Engine::builder().store(store.clone()).mailer(mailer.clone());
         Self { engine: start(builder, policy), store, mailer }
+    }
+
+    /// The links of the mails sent since the last look.
+    pub(crate) fn links(&self) -> Vec<LinkToken> {
+        self.mailer.take_mails().iter().flat_map(|mail| links(&mail.text)).collect()
     }
 }
 

@@ -151,14 +151,14 @@ fn l10_a_user_lists_own_sessions_and_ends_one_or_all_others() {
     let sessions: Vec<_> = (0..4).map(|_| world.log_in("ada@example.org")).collect();
     let stranger = world.log_in("bob@example.org");
     let own = &sessions[0].session;
-    let listed = block_on(world.engine.own_sessions(own)).unwrap();
+    let listed = block_on(world.engine.own_sessions(own, None, 200)).unwrap().0;
     assert_eq!(listed.len(), 4);
     block_on(world.engine.end_session(own, sessions[1].session.id, &Client::default())).unwrap();
     assert_eq!(check(&world, &sessions[1].token), Err(SessionRefusal::Ended));
     let foreign = block_on(world.engine.end_session(own, stranger.session.id, &Client::default()));
     assert_eq!(refusal(foreign.unwrap_err()), SessionRefusal::NotFound, "ex5");
     assert_eq!(block_on(world.engine.end_other_sessions(own, &Client::default())).unwrap(), 2);
-    assert_eq!(block_on(world.engine.own_sessions(own)).unwrap().len(), 1);
+    assert_eq!(block_on(world.engine.own_sessions(own, None, 200)).unwrap().0.len(), 1);
     assert!(check(&world, &stranger.token).is_ok());
 }
 

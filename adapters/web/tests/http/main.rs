@@ -11,6 +11,7 @@ mod codes;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod email;
 mod equal;
 #[cfg(test)]
 mod faults;

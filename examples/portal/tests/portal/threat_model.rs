@@ -16,7 +16,7 @@ fn covered() -> BTreeSet<String> {
         ("SE", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12]),
         ("OT", &[1, 2, 3, 4]),
         ("PH", &[1, 3, 4, 5]),
-        ("RE", &[1, 2, 4, 5]),
+        ("RE", &[1, 2, 3, 4, 5]),
         ("FA", &[1, 2, 3, 4, 5, 10, 12]),
     ];
     let of = |(area, numbers): &(&str, &[u8])| numbers.iter().map(|n| format!("{area}{n}")).collect::<Vec<_>>();
