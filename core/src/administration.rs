@@ -1,6 +1,6 @@
 //! What whoever runs the machine does with accounts: add, list, disable, enable, unlock, end sessions.
 
-use crate::audit::{AuditEvent, AuditFilter, AuditName, AuditPosition};
+use crate::audit::AuditName;
 use crate::client::Client;
 use crate::delivery::Delivery;
 use crate::email::Email;
@@ -255,13 +255,5 @@ impl Engine {
 
     fn ending(&self, id: UserId, reason: EndReason) -> Result<Delivery, Fault> {
         Delivery::of_ended_sessions(id, Which::All, reason, self.now(), self.random())
-    }
-
-    /// A page of the audit trail, oldest first, at most [`PAGE`] events, each with its place.
-    ///
-    /// # Errors
-    /// The store's fault.
-    pub async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
-        self.directory().audit(filter, limit.min(PAGE)).await
     }
 }

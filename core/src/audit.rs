@@ -1,4 +1,19 @@
 //! The audit trail: one event for every decision that matters, in the same commit as its effect, and never a secret.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `reading.rs` | pages, one event by its id, an account's own activity |
+//! | `chain.rs` | the keyed chain that makes changes show |
+//! | `linking.rs` | how committed events are linked, and removed by retention |
+//! | `checkpoint.rs` | signed lines to keep elsewhere |
+//! | `walk.rs`, `verification.rs` | the check of the whole trail |
+
+mod chain;
+mod checkpoint;
+mod linking;
+mod reading;
+mod verification;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,6 +21,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::audit::chain::{AuditChain, AuditLink, AuditRecord, ChainPoint};
+pub use crate::audit::checkpoint::{Checkpoint, NoCheckpoint};
+pub(crate) use crate::audit::linking::ChainMemory;
+pub use crate::audit::reading::{AuditPage, AuditQuery, EventRef, EventRefused};
+pub use crate::audit::verification::{ChainEnds, Verification};
+pub use crate::audit::walk::{Break, Tampering};
 use crate::client::Client;
 pub use crate::id::EventId;
 use crate::time::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::audit::{AuditEvent, AuditName, EventId};
+use crate::audit::{AuditEvent, AuditName, ChainMemory, EventId};
 use crate::client::Client;
 use crate::delivery::{Delivery, Parcel};
 use crate::error::Fault;
@@ -39,6 +39,7 @@ pub(crate) struct Inner {
     keys: SealKeys,
     hashing: HashingPool,
     doorstep: Doorstep,
+    chain: ChainMemory,
     thread: UpkeepThread,
 }
 
@@ -201,7 +202,8 @@ impl EngineBuilder {
         let hashing = HashingPool::start(&self.policy.hashing, ports.clock.clone())?;
         let thread = UpkeepThread::default();
         let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
-        let inner = Arc::new(Inner { policy, ports, keys, hashing, doorstep, thread });
+        let chain = ChainMemory::default();
+        let inner = Arc::new(Inner { policy, ports, keys, hashing, doorstep, chain, thread });
         if self.upkeep == Upkeep::OwnThread {
             inner.thread.start(&inner)?;
         }
@@ -333,6 +335,10 @@ impl Engine {
 
     pub(crate) fn doorstep(&self) -> &Doorstep {
         &self.inner.doorstep
+    }
+
+    pub(crate) fn chain_memory(&self) -> &ChainMemory {
+        &self.inner.chain
     }
 
     pub(crate) fn hashing(&self) -> &HashingPool {

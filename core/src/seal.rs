@@ -22,6 +22,7 @@ use crate::token::Digest;
 struct SealKey {
     seal: [u8; 32],
     fingerprint: [u8; 32],
+    attest: [u8; 32],
     #[zeroize(skip)]
     id: [u8; 8],
 }
@@ -50,7 +51,46 @@ impl fmt::Debug for Sealed {
     }
 }
 
-/// Why a sealed value doesn't open.
+/// What only a holder of the key could say of a value: its HMAC-SHA-256, behind the key's id. No secret.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tag([u8; 40]);
+
+impl Tag {
+    /// The tag with these bytes.
+    pub const fn from_bytes(bytes: [u8; 40]) -> Self {
+        Self(bytes)
+    }
+
+    /// The tag's 40 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 40] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from(*self))
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        data_encoding::BASE64URL_NOPAD.encode(&tag.0)
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const EXPECTED: &str = "a tag is 40 bytes in base64url";
+        let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| EXPECTED)?;
+        bytes.try_into().map(Self).map_err(|_| EXPECTED)
+    }
+}
+
+/// Why a sealed value doesn't open, or a tag isn't believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenRefused {
@@ -103,24 +143,43 @@ impl SealKeys {
 
     /// HMAC-SHA-256 of `parts` under a key derived for `purpose`: recognises a value without storing it.
     pub fn fingerprint(&self, purpose: &str, parts: &[&[u8]]) -> Digest {
-        let mut mac = keyed(&self.current.fingerprint);
-        for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
-            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            mac.update(part);
-        }
-        Digest::from_bytes(mac.finalize().into_bytes().into())
+        Digest::from_bytes(mac(&self.current.fingerprint, purpose, parts).finalize().into_bytes().into())
+    }
+
+    /// A tag of `parts` by the current key; `purpose` keeps a tag of one kind from standing for another.
+    pub(crate) fn attest(&self, purpose: &str, parts: &[&[u8]]) -> Tag {
+        let mut tag = [0; 40];
+        let (id, rest) = tag.split_at_mut(8);
+        id.copy_from_slice(&self.current.id);
+        rest.copy_from_slice(&mac(&self.current.attest, purpose, parts).finalize().into_bytes());
+        Tag(tag)
+    }
+
+    /// Whether `tag` was made of `parts`, by the current key or an old one.
+    pub(crate) fn verify(&self, tag: &Tag, purpose: &str, parts: &[&[u8]]) -> Result<(), OpenRefused> {
+        let (id, code) = tag.0.split_first_chunk::<8>().ok_or(OpenRefused::Damaged)?;
+        let mut keys = std::iter::once(&self.current).chain(&self.old);
+        let key = keys.find(|key| key.id == *id).ok_or(OpenRefused::UnknownKey)?;
+        // Compares in constant time.
+        mac(&key.attest, purpose, parts).verify_slice(code).map_err(|_| OpenRefused::Forged)
+    }
+
+    /// Whether the current key made `tag`.
+    pub(crate) fn is_current(&self, tag: &Tag) -> bool {
+        tag.0.starts_with(&self.current.id)
     }
 }
 
 impl SealKey {
     fn derive(secret: &[u8; 32]) -> Self {
-        let (mut seal, mut fingerprint, mut id) = ([0; 32], [0; 32], [0; 8]);
+        let (mut seal, mut fingerprint, mut attest, mut id) = ([0; 32], [0; 32], [0; 32], [0; 8]);
         let hkdf = Hkdf::<Sha256>::new(None, secret);
         // HKDF fails only for outputs over 255 hashes; these are one each.
         let _ = hkdf.expand(b"doorwarden seal", &mut seal);
         let _ = hkdf.expand(b"doorwarden fingerprint", &mut fingerprint);
+        let _ = hkdf.expand(b"doorwarden audit chain", &mut attest);
         let _ = hkdf.expand(b"doorwarden key id", &mut id);
-        Self { seal, fingerprint, id }
+        Self { seal, fingerprint, attest, id }
     }
 }
 
@@ -131,6 +190,15 @@ fn cipher(key: &SealKey) -> XChaCha20Poly1305 {
 #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key of any length")
+}
+
+fn mac(key: &[u8; 32], purpose: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
+    let mut mac = keyed(key);
+    for part in std::iter::once(&purpose.as_bytes()).chain(parts) {
+        mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        mac.update(part);
+    }
+    mac
 }
 
 fn place(context: &str, owner: &[u8]) -> Vec<u8> {
@@ -173,6 +241,18 @@ mod tests {
         let rotated = SealKeys::new(&[2; 32], &[[1; 32]]);
         assert!(rotated.open(&sealed, "totp", b"ada").is_ok());
         assert_eq!(SealKeys::new(&[2; 32], &[]).open(&sealed, "totp", b"ada"), Err(OpenRefused::UnknownKey));
+    }
+
+    #[test]
+    fn fa7_a_tag_is_believed_of_its_value_purpose_and_key_alone() {
+        let tag = keys().attest("head", &[b"ab", b"c"]);
+        let rotated = SealKeys::new(&[2; 32], &[[1; 32]]);
+        assert_eq!(keys().verify(&tag, "head", &[b"ab", b"c"]), Ok(()));
+        assert_eq!(rotated.verify(&tag, "head", &[b"ab", b"c"]), Ok(()));
+        assert_eq!(keys().verify(&tag, "head", &[b"a", b"bc"]), Err(OpenRefused::Forged));
+        assert_eq!(keys().verify(&tag, "record", &[b"ab", b"c"]), Err(OpenRefused::Forged));
+        assert_eq!(SealKeys::new(&[2; 32], &[]).verify(&tag, "head", &[b"ab", b"c"]), Err(OpenRefused::UnknownKey));
+        assert!(keys().is_current(&tag) && !rotated.is_current(&tag));
     }
 
     #[test]

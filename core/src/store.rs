@@ -18,7 +18,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::audit::{AuditEvent, AuditFilter, AuditPosition};
+use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition, AuditRecord, EventId};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
 use crate::lockout::{
@@ -59,6 +59,20 @@ pub enum Change {
     Lapse(RegistrationId),
     /// A line of the audit trail.
     Audit(AuditEvent),
+    /// Both ends of the audit chain, of which there is one.
+    AuditChain(Write<AuditChain>),
+    /// An event of the trail is linked: it must exist and have no link.
+    AuditLink {
+        /// The event's place.
+        position: AuditPosition,
+        /// Its link.
+        link: AuditLink,
+    },
+    /// The events of the trail up to a place are removed.
+    AuditForget {
+        /// The place of the last one.
+        through: AuditPosition,
+    },
     /// Something to carry out after the commit.
     Delivery(Write<Delivery>),
     /// A fact that becomes true once and for ever, such as "the first administrator was made".
@@ -175,8 +189,6 @@ pub struct UserPage<'a> {
 pub struct Retention {
     /// Registrations that lapsed before this.
     pub registrations_before: Timestamp,
-    /// Audit events older than this.
-    pub audit_before: Timestamp,
 }
 
 /// Users, pending registrations, audit trail and outbox.
@@ -194,6 +206,9 @@ pub struct Retention {
 /// 7. Stored records that can't be read are a lasting fault, never a default.
 /// 8. [`Change::Require`] is judged on what holds at the moment of the commit: of any number of commits at once, none is
 ///    applied that leaves no active administrator where it requires one.
+/// 9. The audit chain is an aggregate as in 2, of which there is one. An event gets one link: where it has one or isn't
+///    there, the commit is stale. `audit_records` reads what is stored, byte for byte, in the order of positions, and no
+///    content of a record makes it fail.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The user of a key.
@@ -213,6 +228,23 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
     /// A page of the audit trail, oldest first, each event with its place.
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault>;
+
+    /// The events whose id lies between `first` and `last`, both included, in the order of ids, at most `limit`.
+    async fn audit_between(&self, first: EventId, last: EventId, limit: usize) -> Result<Vec<AuditEvent>, Fault>;
+
+    /// The events of an account before a place, newest first, at most `limit`.
+    async fn audit_of_user_backwards(
+        &self,
+        user: UserId,
+        before: Option<AuditPosition>,
+        limit: usize,
+    ) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault>;
+
+    /// The events behind a place as they are stored, oldest first, at most `limit`.
+    async fn audit_records(&self, after: Option<AuditPosition>, limit: usize) -> Result<Vec<AuditRecord>, Fault>;
+
+    /// Both ends of the audit chain, once it is begun.
+    async fn audit_chain(&self) -> Result<Option<AuditChain>, Fault>;
 
     /// Deliveries due at `now`, oldest first, at most `limit`. Claim one by updating it.
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;

@@ -1,4 +1,5 @@
-//! Upkeep: what the engine does between requests. Late deliveries are carried out, and what had its time is removed.
+//! Upkeep: what the engine does between requests. Late deliveries are carried out, events of the audit trail are linked,
+//! and what had its time is removed.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::store::{Change, CommitError, Retention, Write};
 
 const EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: u32 = 60;
+const CHECKPOINT_EVERY: u32 = 300;
 const SLICE: usize = 1_000;
 const BATCH: usize = 64;
 
@@ -71,9 +73,11 @@ impl Drop for UpkeepThread {
 
 fn run(bell: &Bell, inner: &Weak<Inner>) {
     let mut round: u32 = 0;
+    let mut links = Links::default();
     while let Some(inner) = inner.upgrade() {
         let engine = Engine::of(inner);
         note(futures_executor::block_on(engine.deliver_due()).map(drop));
+        futures_executor::block_on(links.keep(&engine, round));
         if round.is_multiple_of(SWEEP_EVERY) {
             note(futures_executor::block_on(engine.sweep()));
         }
@@ -90,12 +94,42 @@ fn note(outcome: Result<(), Fault>) {
     }
 }
 
+/// The linking of the audit trail, and what is said about it.
+#[derive(Debug, Default)]
+struct Links {
+    pending: u64,
+    complained: Option<u32>,
+}
+
+impl Links {
+    async fn keep(&mut self, engine: &Engine, round: u32) {
+        match engine.link_audit().await {
+            Ok(linked) => (self.pending, self.complained) = (self.pending.saturating_add(linked), None),
+            // A chain that somebody changed stays so: once a minute is enough.
+            Err(fault) if self.complained.is_none_or(|at| round.wrapping_sub(at) >= SWEEP_EVERY) => {
+                self.complained = Some(round);
+                tracing::error!(%fault, "the audit trail is not carried on");
+            }
+            Err(_) => {}
+        }
+        if self.pending > 0 && round.is_multiple_of(CHECKPOINT_EVERY) {
+            // A log that is kept elsewhere shows what was cut off the trail here.
+            if let Ok(Some(checkpoint)) = engine.audit_checkpoint().await {
+                tracing::info!(%checkpoint, "audit trail");
+                self.pending = 0;
+            }
+        }
+    }
+}
+
 impl Engine {
-    /// Carries out late deliveries and removes what had its time, once. Returns how many deliveries were done.
+    /// Carries out late deliveries, links the audit trail and removes what had its time, once. Returns how many
+    /// deliveries were done.
     ///
     /// # Errors
     /// A store's fault; nothing is lost by it.
     pub async fn upkeep(&self) -> Result<usize, Fault> {
+        self.link_audit().await?;
         self.sweep().await?;
         self.deliver_due().await
     }
@@ -119,11 +153,11 @@ impl Engine {
 
     async fn sweep(&self) -> Result<(), Fault> {
         let now = self.now();
-        let retention = Retention { registrations_before: now, audit_before: now.before(self.policy().audit.keep) };
+        let retention = Retention { registrations_before: now };
         while self.directory().sweep(&retention, SLICE).await? == SLICE {}
         while self.sessions().sweep(now.before(Session::REMEMBERED), SLICE).await? == SLICE {}
         while self.lockouts().sweep(now, SLICE).await? == SLICE {}
         while self.tickets().sweep(now, SLICE).await? == SLICE {}
-        Ok(())
+        self.sweep_audit(now.before(self.policy().audit.keep)).await
     }
 }

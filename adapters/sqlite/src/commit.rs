@@ -2,7 +2,6 @@
 //!
 //! Whether a change is applied is decided by the row count of one conditional statement.
 
-use doorwarden_core::audit::AuditEvent;
 use doorwarden_core::delivery::Delivery;
 use doorwarden_core::registration::{PendingRegistration, RegistrationId};
 use doorwarden_core::store::{Change, Marker, Requirement, UniqueRule, Write};
@@ -10,6 +9,7 @@ use doorwarden_core::user::{Revision, User, UserId};
 use doorwarden_core::username::Username;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
+use crate::audit;
 use crate::fault::{Trouble, Undone};
 use crate::record::to_body;
 use crate::schema::statements;
@@ -29,7 +29,6 @@ statements! {
     HOLD_USERNAME = "INSERT INTO usernames (skeleton, holder_kind, holder) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     HELD_USERNAME = "SELECT skeleton FROM usernames WHERE holder = ?1 AND holder_kind = ?2";
     FREE_USERNAME = "DELETE FROM usernames WHERE holder = ?1 AND holder_kind = ?2";
-    APPEND_EVENT = "INSERT INTO audit (time, user, name, body) VALUES (?1, ?2, ?3, ?4)";
     CREATE_DELIVERY = "INSERT INTO deliveries (id, revision, due_at, body) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO NOTHING";
     UPDATE_DELIVERY = "UPDATE deliveries SET revision = ?3, due_at = ?4, body = ?5 WHERE id = ?1 AND revision = ?2";
@@ -59,7 +58,10 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
         Change::Register(registration) => register(connection, registration),
         Change::Settle(id) => unless_none(remove_registration(connection, *id)?),
         Change::Lapse(id) => Ok(remove_registration(connection, *id).map(drop)?),
-        Change::Audit(event) => append(connection, event),
+        Change::Audit(event) => Ok(audit::append(connection, event)?),
+        Change::AuditChain(write) => unless_none(audit::write_chain(connection, write)?),
+        Change::AuditLink { position, link } => unless_none(audit::link(connection, *position, link)?),
+        Change::AuditForget { through } => Ok(audit::forget(connection, *through)?),
         Change::Delivery(Write::Create(delivery)) => create_delivery(connection, delivery),
         Change::Delivery(Write::Update(delivery)) => update_delivery(connection, delivery),
         Change::Delivery(Write::Delete(delivery)) => delete_delivery(connection, delivery),
@@ -128,13 +130,6 @@ fn register(connection: &Connection, registration: &PendingRegistration) -> Appl
 fn remove_registration(connection: &Connection, id: RegistrationId) -> Result<usize, Undone<Conflict>> {
     hold(connection, Holder::Registration(id), None)?;
     Ok(connection.prepare_cached(REMOVE_REGISTRATION)?.execute([id.as_bytes()])?)
-}
-
-fn append(connection: &Connection, event: &AuditEvent) -> Applied {
-    let user = event.user.as_ref().map(UserId::as_bytes);
-    let columns = params![event.time.as_millis(), user, event.name.name(), to_body(event)?];
-    connection.prepare_cached(APPEND_EVENT)?.execute(columns)?;
-    Ok(())
 }
 
 fn create_delivery(connection: &Connection, delivery: &Delivery) -> Applied {

@@ -1,19 +1,21 @@
-//! Users, registrations, audit trail and outbox: [`Directory`]. How changes are applied stands in `commit.rs`.
+//! Users, registrations, audit trail and outbox: [`Directory`]. How changes are applied stands in `commit.rs`,
+//! how the trail is read in `audit.rs`.
 
 use async_trait::async_trait;
-use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditPosition};
+use doorwarden_core::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition, AuditRecord, EventId};
 use doorwarden_core::delivery::{Delivery, DeliveryId};
 use doorwarden_core::error::Fault;
 use doorwarden_core::registration::PendingRegistration;
 use doorwarden_core::store::{Change, CommitError, Directory, RegistrationKey, Retention, UserKey, UserPage};
 use doorwarden_core::time::Timestamp;
 use doorwarden_core::user::{User, UserId};
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{OptionalExtension, params};
 
 use crate::SqliteStore;
+use crate::audit;
 use crate::commit::{Conflict, apply};
 use crate::fault::{Trouble, Undone};
-use crate::record::{all, from_column, one, sql_limit};
+use crate::record::{all, one, sql_limit};
 use crate::schema::statements;
 
 statements! {
@@ -31,11 +33,6 @@ statements! {
         WHERE usernames.skeleton = ?1 AND usernames.holder_kind = 'registration'";
     REGISTRATIONS_BY_EMAIL = "SELECT id, body FROM registrations WHERE email_key = ?1
         ORDER BY created_at DESC, id DESC LIMIT ?2";
-    AUDIT = "SELECT position, body FROM audit WHERE position > ?1 ORDER BY position LIMIT ?2";
-    AUDIT_BY_USER = "SELECT position, body FROM audit WHERE position > ?1 AND user = ?3 ORDER BY position LIMIT ?2";
-    AUDIT_BY_NAME = "SELECT position, body FROM audit WHERE position > ?1 AND name = ?3 ORDER BY position LIMIT ?2";
-    AUDIT_BY_BOTH = "SELECT position, body FROM audit WHERE position > ?1 AND user = ?3 AND +name = ?4
-        ORDER BY position LIMIT ?2";
     DUE_DELIVERIES = "SELECT id, body FROM deliveries WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
     DELIVERY = "SELECT id, body FROM deliveries WHERE id = ?1";
     MARKER = "SELECT value FROM markers WHERE name = ?1";
@@ -43,8 +40,6 @@ statements! {
         (SELECT id, 'registration' FROM registrations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_REGISTRATIONS = "DELETE FROM registrations WHERE id IN
         (SELECT id FROM registrations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
-    SWEEP_AUDIT = "DELETE FROM audit WHERE position IN
-        (SELECT position FROM audit WHERE time < ?1 ORDER BY time LIMIT ?2)";
 }
 
 #[async_trait]
@@ -95,15 +90,28 @@ impl Directory for SqliteStore {
     }
 
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
-        let after = filter.after.map_or(-1, |position| i64::try_from(position.0).unwrap_or(i64::MAX));
-        let limit = sql_limit(limit);
-        let user = filter.user.as_ref().map(UserId::as_bytes);
-        self.read("loading audit events", format_args!("after {after}"), |c| match (user, filter.name) {
-            (None, None) => events(c, AUDIT, params![after, limit]),
-            (Some(user), None) => events(c, AUDIT_BY_USER, params![after, limit, user]),
-            (None, Some(name)) => events(c, AUDIT_BY_NAME, params![after, limit, name.name()]),
-            (Some(user), Some(name)) => events(c, AUDIT_BY_BOTH, params![after, limit, user, name.name()]),
-        })
+        self.read("loading audit events", "by page", |c| audit::page(c, filter, limit))
+    }
+
+    async fn audit_between(&self, first: EventId, last: EventId, limit: usize) -> Result<Vec<AuditEvent>, Fault> {
+        self.read("loading audit event", first, |c| audit::between(c, first, last, limit))
+    }
+
+    async fn audit_of_user_backwards(
+        &self,
+        user: UserId,
+        before: Option<AuditPosition>,
+        limit: usize,
+    ) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
+        self.read("loading audit events of user", user, |c| audit::backwards(c, user, before, limit))
+    }
+
+    async fn audit_records(&self, after: Option<AuditPosition>, limit: usize) -> Result<Vec<AuditRecord>, Fault> {
+        self.read("loading audit records", "by page", |c| audit::records(c, after, limit))
+    }
+
+    async fn audit_chain(&self) -> Result<Option<AuditChain>, Fault> {
+        self.read("loading", "the audit chain", audit::chain)
     }
 
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
@@ -135,14 +143,11 @@ impl Directory for SqliteStore {
     }
 
     async fn sweep(&self, retention: &Retention, limit: usize) -> Result<usize, Fault> {
-        let Retention { registrations_before, audit_before } = *retention;
+        let Retention { registrations_before } = *retention;
         self.write("sweeping", "directory", move |c| {
             let lapsed = params![registrations_before.as_millis(), sql_limit(limit)];
             c.prepare_cached(FREE_LAPSED_USERNAMES)?.execute(lapsed)?;
-            let registrations = c.prepare_cached(SWEEP_REGISTRATIONS)?.execute(lapsed)?;
-            let left = sql_limit(limit.saturating_sub(registrations));
-            let events = c.prepare_cached(SWEEP_AUDIT)?.execute(params![audit_before.as_millis(), left])?;
-            Ok(registrations + events)
+            Ok(c.prepare_cached(SWEEP_REGISTRATIONS)?.execute(lapsed)?)
         })
         .await
     }
@@ -153,21 +158,4 @@ impl Directory for SqliteStore {
             Ok(c.prepare_cached(ANY_USER)?.query_row([], |_| Ok(()))?)
         })
     }
-}
-
-fn events(
-    connection: &Connection,
-    statement: &str,
-    params: impl Params,
-) -> Result<Vec<(AuditPosition, AuditEvent)>, Trouble> {
-    let mut statement = connection.prepare_cached(statement)?;
-    let mut rows = statement.query(params)?;
-    let mut events = Vec::new();
-    while let Some(row) = rows.next()? {
-        let position: i64 = row.get(0)?;
-        let unreadable = |why| Trouble::Unreadable { table: "audit", key: position.to_string(), why };
-        let event = from_column(row, 1).map_err(unreadable)?;
-        events.push((AuditPosition(position.unsigned_abs()), event));
-    }
-    Ok(events)
 }

@@ -21,7 +21,7 @@
 //! | `writer.rs` | the one thread that writes: jobs that wait together share a commit |
 //! | `place.rs` | a file that was moved away while in use is noticed before anything is written |
 //! | `reader.rs` | the connections that read, never waiting for the writer |
-//! | `directory.rs`, `commit.rs` | [`Directory`](doorwarden_core::store::Directory) |
+//! | `directory.rs`, `commit.rs`, `audit.rs` | [`Directory`](doorwarden_core::store::Directory) |
 //! | `session_store.rs` | [`SessionStore`](doorwarden_core::store::SessionStore) |
 //! | `lockout_store.rs` | [`LockoutStore`](doorwarden_core::store::LockoutStore) |
 //! | `ticket_store.rs` | [`TicketStore`](doorwarden_core::store::TicketStore) |
@@ -49,6 +49,7 @@
 //! A read runs on the calling thread: microseconds, but a search among users looks at each of them. No async runtime is
 //! needed or started.
 
+mod audit;
 mod commit;
 mod config;
 mod directory;

@@ -16,7 +16,7 @@ use crate::fault::{Trouble, is_busy};
 pub(crate) const APPLICATION_ID: i32 = 0x4457_444e;
 
 /// The statements that bring a file from each version to the next; the first makes an empty file ours.
-const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS];
+const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN];
 
 const VERSION_1: &str = "
 CREATE TABLE users (
@@ -135,6 +135,21 @@ ALTER TABLE users ADD COLUMN administrator INTEGER NOT NULL DEFAULT 0 CHECK (adm
 UPDATE users SET administrator = 1 WHERE json_valid(body)
   AND json_extract(body, '$.role') = 'admin' AND json_extract(body, '$.status') = 'active';
 CREATE INDEX users_administrators ON users (id) WHERE administrator = 1;
+";
+
+/// Links of the audit trail; events are found by their id, which older ones have in their body alone.
+const AUDIT_CHAIN: &str = "
+ALTER TABLE audit ADD COLUMN id BLOB;
+ALTER TABLE audit ADD COLUMN number INTEGER;   -- in the chain; NULL: not linked yet
+ALTER TABLE audit ADD COLUMN tag BLOB;
+UPDATE audit SET id = unhex(replace(body ->> '$.id', '-', '')) WHERE json_valid(body);
+CREATE INDEX audit_by_id ON audit (id);
+
+CREATE TABLE audit_chain (
+  one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1),
+  revision INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
 ";
 
 /// Names statements and lists them for the test of their plans.
@@ -276,7 +291,7 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Troub
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{commit, directory, lockout_store, session_store, ticket_store};
+    use crate::{audit, commit, directory, lockout_store, session_store, ticket_store};
 
     #[test]
     fn no_statement_scans_a_table_or_sorts() {
@@ -284,6 +299,7 @@ mod tests {
         let config = SqliteConfig::new(directory.path().join("w.db"));
         let connection = open(&make_file(&config.path).unwrap(), &config).unwrap();
         let listed = [
+            audit::STATEMENTS,
             commit::STATEMENTS,
             directory::STATEMENTS,
             lockout_store::STATEMENTS,
@@ -302,7 +318,8 @@ mod tests {
         let config = SqliteConfig::new(directory.path().join("w.db"));
         let connection = open(&make_file(&config.path).unwrap(), &config).unwrap();
         let plan_of = |name| {
-            let (_, statement) = directory::STATEMENTS.iter().find(|(known, _)| *known == name).unwrap();
+            let mut statements = directory::STATEMENTS.iter().chain(audit::STATEMENTS);
+            let (_, statement) = statements.find(|(known, _)| *known == name).unwrap();
             plan(&connection, statement).concat()
         };
         // The exception: it looks at each user, so it has to come in pages.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::audit::{AuditEvent, AuditFilter, AuditPosition};
+use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition, AuditRecord, EventId};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
 use crate::lockout::{
@@ -161,6 +161,28 @@ impl Directory for FaultyStore {
 
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
         self.call("Directory::audit", self.directory.audit(filter, limit)).await
+    }
+
+    async fn audit_between(&self, first: EventId, last: EventId, limit: usize) -> Result<Vec<AuditEvent>, Fault> {
+        self.call("Directory::audit_between", self.directory.audit_between(first, last, limit)).await
+    }
+
+    async fn audit_of_user_backwards(
+        &self,
+        user: UserId,
+        before: Option<AuditPosition>,
+        limit: usize,
+    ) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
+        let read = self.directory.audit_of_user_backwards(user, before, limit);
+        self.call("Directory::audit_of_user_backwards", read).await
+    }
+
+    async fn audit_records(&self, after: Option<AuditPosition>, limit: usize) -> Result<Vec<AuditRecord>, Fault> {
+        self.call("Directory::audit_records", self.directory.audit_records(after, limit)).await
+    }
+
+    async fn audit_chain(&self) -> Result<Option<AuditChain>, Fault> {
+        self.call("Directory::audit_chain", self.directory.audit_chain()).await
     }
 
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {

@@ -136,6 +136,7 @@ mod tests {
         for source in [
             concat!(
                 include_str!("directory/mod.rs"),
+                include_str!("directory/chain.rs"),
                 include_str!("directory/commits.rs"),
                 include_str!("directory/outbox.rs"),
                 include_str!("directory/reads.rs"),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::MemoryStore;
-use crate::audit::{AuditEvent, AuditFilter, AuditPosition};
+use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition, AuditRecord, EventId};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
 use crate::registration::{PendingRegistration, RegistrationId};
@@ -27,12 +27,20 @@ pub(super) struct Tables {
     registrations: BTreeMap<RegistrationId, PendingRegistration>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     markers: BTreeMap<String, String>,
-    audit: BTreeMap<AuditPosition, AuditEvent>,
+    audit: BTreeMap<AuditPosition, Recorded>,
+    chain: Option<AuditChain>,
     /// Never taken back, not even by a sweep of all events: a reader may stand behind the last one.
     last_position: AuditPosition,
     emails: BTreeMap<String, UserId>,
     names: BTreeMap<String, Holder>,
     links: BTreeMap<Digest, RegistrationId>,
+}
+
+/// An event with its link.
+#[derive(Debug, Clone)]
+struct Recorded {
+    event: AuditEvent,
+    link: Option<AuditLink>,
 }
 
 /// Who holds a username.
@@ -50,6 +58,9 @@ enum Before {
     Delivery(DeliveryId, Option<Delivery>),
     Unmarked(&'static str),
     Unwritten(AuditPosition),
+    Chain(Option<AuditChain>),
+    Unlinked(AuditPosition),
+    Remembered(BTreeMap<AuditPosition, Recorded>),
 }
 
 impl Tables {
@@ -74,6 +85,9 @@ impl Tables {
             Change::Settle(id) => self.lapse(*id).ok_or(CommitError::Stale).map(Some),
             Change::Lapse(id) => Ok(self.lapse(*id)),
             Change::Audit(event) => Ok(Some(self.write_event(event))),
+            Change::AuditChain(write) => self.write_chain(write).map(Some),
+            Change::AuditLink { position, link } => self.link(*position, *link).map(Some),
+            Change::AuditForget { through } => Ok(Some(self.forget(*through))),
             Change::Delivery(write) => self.write_delivery(write).map(Some),
             Change::Mark(marker) => self.mark(marker).map(Some),
             Change::Require(requirement) => self.require(*requirement).map(|()| None),
@@ -87,6 +101,13 @@ impl Tables {
             Before::Delivery(id, delivery) => drop(set(&mut self.deliveries, id, delivery)),
             Before::Unmarked(name) => drop(self.markers.remove(name)),
             Before::Unwritten(position) => drop(self.audit.remove(&position)),
+            Before::Chain(chain) => self.chain = chain,
+            Before::Unlinked(position) => {
+                if let Some(recorded) = self.audit.get_mut(&position) {
+                    recorded.link = None;
+                }
+            }
+            Before::Remembered(mut events) => self.audit.append(&mut events),
         }
     }
 
@@ -181,8 +202,36 @@ impl Tables {
 
     fn write_event(&mut self, event: &AuditEvent) -> Before {
         self.last_position = AuditPosition(self.last_position.0 + 1);
-        self.audit.insert(self.last_position, event.clone());
+        self.audit.insert(self.last_position, Recorded { event: event.clone(), link: None });
         Before::Unwritten(self.last_position)
+    }
+
+    fn write_chain(&mut self, write: &Write<AuditChain>) -> Result<Before, CommitError> {
+        let stored = self.chain.as_ref().map(|chain| chain.revision);
+        let after = match write {
+            Write::Create(chain) if stored.is_none() => Some(chain.clone()),
+            Write::Update(chain) if stored == Some(chain.revision) => {
+                Some(AuditChain { revision: chain.revision.next(), ..chain.clone() })
+            }
+            Write::Delete(chain) if stored == Some(chain.revision) => None,
+            Write::Create(_) | Write::Update(_) | Write::Delete(_) => return Err(CommitError::Stale),
+        };
+        Ok(Before::Chain(std::mem::replace(&mut self.chain, after)))
+    }
+
+    fn link(&mut self, position: AuditPosition, link: AuditLink) -> Result<Before, CommitError> {
+        match self.audit.get_mut(&position) {
+            Some(recorded) if recorded.link.is_none() => {
+                recorded.link = Some(link);
+                Ok(Before::Unlinked(position))
+            }
+            Some(_) | None => Err(CommitError::Stale),
+        }
+    }
+
+    fn forget(&mut self, through: AuditPosition) -> Before {
+        let kept = self.audit.split_off(&AuditPosition(through.0.saturating_add(1)));
+        Before::Remembered(std::mem::replace(&mut self.audit, kept))
     }
 
     fn mark(&mut self, marker: &Marker) -> Result<Before, CommitError> {
@@ -205,10 +254,7 @@ impl Tables {
         let lapsed = self.registrations.values().filter(|r| r.expires_at < retention.registrations_before);
         let lapsed: Vec<RegistrationId> = lapsed.map(|r| r.id).take(limit).collect();
         lapsed.iter().for_each(|id| drop(self.lapse(*id)));
-        let old = self.audit.iter().filter(|(_, event)| event.time < retention.audit_before);
-        let old: Vec<AuditPosition> = old.map(|(position, _)| *position).take(limit - lapsed.len()).collect();
-        old.iter().for_each(|position| drop(self.audit.remove(position)));
-        lapsed.len() + old.len()
+        lapsed.len()
     }
 }
 
@@ -278,10 +324,50 @@ impl Directory for MemoryStore {
         let state = self.state();
         let after = filter.after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let events = state.directory.audit.range((after, std::ops::Bound::Unbounded));
+        let events = events.map(|(position, recorded)| (position, &recorded.event));
         let of_user = |event: &AuditEvent| filter.user.is_none_or(|user| event.user == Some(user));
         let of_name = |event: &AuditEvent| filter.name.is_none_or(|name| event.name == name);
         let chosen = events.filter(|(_, event)| of_user(event) && of_name(event));
         Ok(chosen.take(limit).map(|(position, event)| (*position, event.clone())).collect())
+    }
+
+    async fn audit_between(&self, first: EventId, last: EventId, limit: usize) -> Result<Vec<AuditEvent>, Fault> {
+        let state = self.state();
+        let events = state.directory.audit.values().map(|recorded| &recorded.event);
+        let mut between: Vec<_> = events.filter(|event| first <= event.id && event.id <= last).cloned().collect();
+        between.sort_by_key(|event| event.id);
+        between.truncate(limit);
+        Ok(between)
+    }
+
+    async fn audit_of_user_backwards(
+        &self,
+        user: UserId,
+        before: Option<AuditPosition>,
+        limit: usize,
+    ) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {
+        let state = self.state();
+        let events = state.directory.audit.iter().rev().map(|(position, recorded)| (*position, &recorded.event));
+        let events = events.filter(|(position, _)| before.is_none_or(|before| *position < before));
+        let of_user = events.filter(|(_, event)| event.user == Some(user));
+        Ok(of_user.take(limit).map(|(position, event)| (position, event.clone())).collect())
+    }
+
+    async fn audit_records(&self, after: Option<AuditPosition>, limit: usize) -> Result<Vec<AuditRecord>, Fault> {
+        let state = self.state();
+        let after = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let records = state.directory.audit.range((after, std::ops::Bound::Unbounded)).take(limit);
+        let record = |(position, recorded): (&AuditPosition, &Recorded)| {
+            let columns = AuditRecord::columns_of(&recorded.event);
+            let body = serde_json::to_string(&recorded.event);
+            let body = body.map_err(|source| Fault::lasting("writing event", recorded.event.id, source))?;
+            Ok(AuditRecord { position: *position, columns, body, link: recorded.link })
+        };
+        records.map(record).collect()
+    }
+
+    async fn audit_chain(&self) -> Result<Option<AuditChain>, Fault> {
+        Ok(self.state().directory.chain.clone())
     }
 
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {

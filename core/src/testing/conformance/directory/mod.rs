@@ -1,5 +1,6 @@
 //! What a [`Directory`](crate::store::Directory) promises.
 
+mod chain;
 mod commits;
 mod outbox;
 mod reads;
@@ -7,6 +8,7 @@ mod requirements;
 mod trail;
 mod unique;
 
+pub use chain::*;
 pub use commits::*;
 pub use outbox::*;
 pub use reads::*;
@@ -53,12 +55,20 @@ macro_rules! directory_conformance {
             // trail.rs
             audit_is_read_in_the_order_of_commits,
             audit_is_followed_without_gaps_by_a_concurrent_reader,
-            a_follower_misses_nothing_after_a_sweep,
+            a_follower_misses_nothing_after_events_are_forgotten,
             audit_is_filtered_by_account_and_name,
             // requirements.rs
             of_two_administrators_who_demote_each_other_at_once_one_stays,
             a_commit_that_leaves_no_administrator_is_refused_whole,
             an_administrator_is_active_and_has_the_role_at_the_moment_of_the_commit,
+            an_event_is_found_by_its_id_and_by_where_it_begins,
+            an_account_s_events_are_read_newest_first,
+            // chain.rs
+            an_event_gets_one_link_and_keeps_it,
+            one_of_100_links_the_same_events,
+            a_record_is_read_as_it_is_stored,
+            what_is_forgotten_is_gone_up_to_its_place_and_with_its_commit,
+            the_chain_is_one_and_changes_by_its_revision,
             // outbox.rs
             deliveries_are_due_from_their_exact_millisecond,
             deliveries_are_claimed_once_by_100_workers,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_executor::block_on;
 
 use crate::audit::{AuditEvent, AuditFilter, AuditName, AuditPosition, EventId};
-use crate::store::{Change, Directory, Retention};
+use crate::store::{Change, Directory};
 use crate::testing::conformance::race;
 use crate::testing::conformance::samples::{at, event, user_id};
 
@@ -48,13 +48,13 @@ pub fn audit_is_followed_without_gaps_by_a_concurrent_reader(open: &dyn Fn() -> 
     }
 }
 
-/// Promise 6: places aren't given again when the events that had them are swept.
-pub fn a_follower_misses_nothing_after_a_sweep(open: &dyn Fn() -> Arc<dyn Directory>) {
+/// Promise 6: places aren't given again when the events that had them are forgotten.
+pub fn a_follower_misses_nothing_after_events_are_forgotten(open: &dyn Fn() -> Arc<dyn Directory>) {
     let store = open();
     block_on(store.commit(&[1, 2, 3].map(|number| Change::Audit(event(number))))).unwrap();
     let (last, _) = read(&*store, None, 10)[2];
-    let retention = Retention { registrations_before: at(0), audit_before: at(100) };
-    assert_eq!(block_on(store.sweep(&retention, 10)).unwrap(), 3);
+    block_on(store.commit(&[Change::AuditForget { through: last }])).unwrap();
+    assert!(read(&*store, None, 10).is_empty());
     drop(store);
     let reopened = open();
     block_on(reopened.commit(&[Change::Audit(event(200))])).unwrap();
@@ -84,6 +84,35 @@ pub fn audit_is_filtered_by_account_and_name(open: &dyn Fn() -> Arc<dyn Director
     assert_eq!(found(AuditFilter { user, name, after: None }), [1]);
     let (second, _) = read(&*store, None, 2)[1];
     assert_eq!(found(AuditFilter { name, after: Some(second), user: None }), [3, 4]);
+}
+
+/// Promise 5: an event is found by its id, and the ids between two are in order.
+pub fn an_event_is_found_by_its_id_and_by_where_it_begins(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let events = [5, 3, 9, 7].map(|number| event(number).of_user(user_id(1)));
+    block_on(store.commit(&events.clone().map(Change::Audit))).unwrap();
+    let id = |number| event(number).id;
+    let found = |first, last, limit| -> Vec<EventId> {
+        let events = block_on(store.audit_between(first, last, limit)).unwrap();
+        events.into_iter().map(|event| event.id).collect()
+    };
+    assert_eq!(found(id(9), id(9), 2), [id(9)]);
+    assert_eq!(found(id(3), id(7), 10), [id(3), id(5), id(7)], "both ends are included");
+    assert_eq!(found(id(3), id(7), 2), [id(3), id(5)], "at most so many");
+    assert!(found(id(4), id(4), 2).is_empty());
+    assert_eq!(block_on(store.audit_between(id(5), id(5), 1)).unwrap(), [events[0].clone()]);
+}
+
+/// Promise 6, from the other end.
+pub fn an_account_s_events_are_read_newest_first(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let events = [(1, 1), (2, 2), (3, 1), (4, 1)].map(|(number, user)| event(number).of_user(user_id(user)));
+    block_on(store.commit(&events.map(Change::Audit))).unwrap();
+    let page = |before, limit| block_on(store.audit_of_user_backwards(user_id(1), before, limit)).unwrap();
+    let ids = |page: &[(AuditPosition, AuditEvent)]| page.iter().map(|(_, event)| event.id).collect::<Vec<_>>();
+    let newest = page(None, 2);
+    assert_eq!(ids(&newest), [event(4).id, event(3).id]);
+    assert_eq!(ids(&page(Some(newest[1].0), 2)), [event(1).id]);
 }
 
 /// Counts a writer off, also one that panics: its readers would wait for ever.
