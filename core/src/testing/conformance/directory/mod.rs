@@ -57,12 +57,12 @@ macro_rules! directory_conformance {
             audit_is_followed_without_gaps_by_a_concurrent_reader,
             a_follower_misses_nothing_after_events_are_forgotten,
             audit_is_filtered_by_account_and_name,
+            an_event_is_found_by_its_id_and_by_where_it_begins,
+            an_account_s_events_are_read_newest_first,
             // requirements.rs
             of_two_administrators_who_demote_each_other_at_once_one_stays,
             a_commit_that_leaves_no_administrator_is_refused_whole,
             an_administrator_is_active_and_has_the_role_at_the_moment_of_the_commit,
-            an_event_is_found_by_its_id_and_by_where_it_begins,
-            an_account_s_events_are_read_newest_first,
             // chain.rs
             an_event_gets_one_link_and_keeps_it,
             one_of_100_links_the_same_events,
