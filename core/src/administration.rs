@@ -129,8 +129,8 @@ impl Engine {
                 return Err(refuse(NewUserRefusal::PasswordTooWeak(unmet)));
             }
             let party = Party { account: None, address: client.network() };
-            let (cost, salt) = (policy.password.bcrypt_cost, draw(self.random())?);
-            let hashed = self.hashing().hash(&party, password.clone(), cost, salt).await;
+            let salt = draw(self.random())?;
+            let hashed = self.hashing().hash(&party, password.clone(), &policy.password, salt).await;
             user.password = Some(hashed.map_err(|error| match error {
                 HashingError::Busy { retry_after } => refuse(NewUserRefusal::Busy { retry_after }),
                 HashingError::Fault(fault) => Failure::Fault(fault),

@@ -12,6 +12,7 @@ use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
 use crate::lockout::{Charge, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict};
 use crate::password::{Password, PasswordHash, Verification};
+use crate::policy::Policy;
 use crate::random::draw;
 use crate::time::seconds_to_wait;
 use crate::token::Digest;
@@ -256,28 +257,20 @@ impl Engine {
         self.lockouts().settle(&subject, nobody, Verdict::Completed, &rule, self.now()).await
     }
 
-    /// One evaluation: of the account's hash, else of one that nothing matches.
+    /// One evaluation: of the account's hash, else of one that nothing matches. A wrong password costs what one of the
+    /// policy's hashes does, also where the account's is cheaper.
     pub(crate) async fn verify(
         &self,
         party: &Party,
         password: Password,
         hash: Option<PasswordHash>,
     ) -> Result<Verification, Failure<GuessRefusal>> {
-        let cost = self.policy().password.bcrypt_cost;
-        let hash = hash.unwrap_or_else(|| PasswordHash::dummy(cost));
-        let verified = self.evaluate_one(party, password.clone(), hash.clone()).await?;
-        match verified {
-            Verification::Right => {}
-            Verification::Wrong => {
-                // A cheaper hash would tell by its time that there is an account: 2^n + 2^n + 2^(n+1) + … = 2^cost.
-                for lower in hash.cost().unwrap_or(cost)..cost {
-                    let _: Result<_, _> = self.evaluate_one(party, password.clone(), PasswordHash::dummy(lower)).await;
-                }
-            }
-            Verification::Broken => {
-                tracing::error!("a stored password hash can't be read; its login is refused");
-                return self.evaluate_one(party, password, PasswordHash::dummy(cost)).await;
-            }
+        let policy = self.policy();
+        let hash = hash.unwrap_or_else(|| PasswordHash::dummy_of(&policy.password));
+        let verified = self.evaluate_one(party, password.clone(), hash, &policy).await?;
+        if verified == Verification::Broken {
+            tracing::error!("a stored password hash can't be read; its login is refused");
+            return self.evaluate_one(party, password, PasswordHash::dummy_of(&policy.password), &policy).await;
         }
         Ok(verified)
     }
@@ -287,8 +280,9 @@ impl Engine {
         party: &Party,
         password: Password,
         hash: PasswordHash,
+        policy: &Policy,
     ) -> Result<Verification, Failure<GuessRefusal>> {
-        self.hashing().verify(party, password, hash).await.map_err(|error| match error {
+        self.hashing().verify(party, password, hash, &policy.password).await.map_err(|error| match error {
             HashingError::Busy { retry_after } => Failure::Refused(GuessRefusal::Busy { retry_after }),
             HashingError::Fault(fault) => Failure::Fault(fault),
         })

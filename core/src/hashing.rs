@@ -25,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
-use crate::password::{Password, PasswordHash, Verification};
+use crate::password::{Password, PasswordHash, PasswordPolicy, Verification};
 use crate::time::{Clock, Timestamp};
 
 /// How much is hashed at once and how long a caller waits: the section `[hashing]`.
@@ -91,15 +91,16 @@ pub enum HashingError {
 /// use std::sync::Arc;
 ///
 /// use doorwarden_core::hashing::{HashingPolicy, HashingPool, Party};
-/// use doorwarden_core::password::{Password, Verification};
+/// use doorwarden_core::password::{Password, PasswordPolicy, Verification};
 /// use doorwarden_core::time::SystemClock;
 ///
 /// let pool = HashingPool::start(&HashingPolicy::default(), Arc::new(SystemClock))?;
 /// # let done: Result<(), doorwarden_core::hashing::HashingError> =
 /// futures_executor::block_on(async {
 ///     let password = Password::new("correct horse 1!".to_owned());
-///     let hash = pool.hash(&Party::default(), password.clone(), 4, [7; 16]).await?;
-///     assert_eq!(pool.verify(&Party::default(), password, hash).await?, Verification::Right);
+///     let policy = PasswordPolicy::default();
+///     let hash = pool.hash(&Party::default(), password.clone(), &policy, [7; 16]).await?;
+///     assert_eq!(pool.verify(&Party::default(), password, hash, &policy).await?, Verification::Right);
 ///     assert_eq!(pool.evaluations(), 2);
 /// #   Ok(())
 /// });
@@ -133,7 +134,7 @@ impl HashingPool {
         self.inner.queue().limits = Limits::of(policy);
     }
 
-    /// Hashes `password` with bcrypt; see [`PasswordHash::bcrypt`].
+    /// Hashes `password` by `policy`; see [`PasswordHash::new`].
     ///
     /// # Errors
     /// [`HashingError::Busy`] before any work; [`HashingError::Fault`] also for a password that can't be hashed.
@@ -141,15 +142,16 @@ impl HashingPool {
         &self,
         party: &Party,
         password: Password,
-        cost: u32,
+        policy: &PasswordPolicy,
         salt: [u8; 16],
     ) -> Result<PasswordHash, HashingError> {
-        let inner = Arc::clone(&self.inner);
-        let work = move || PasswordHash::bcrypt(&password, cost, salt).inspect(|_| inner.count_evaluation());
+        let (inner, policy) = (Arc::clone(&self.inner), policy.clone());
+        let work = move || PasswordHash::new(&password, &policy, salt).inspect(|_| inner.count_evaluation());
         self.submit(party, work).await
     }
 
-    /// Compares `password` with `hash`; see [`PasswordHash::verify`].
+    /// Compares `password` with `hash`; see [`PasswordHash::verify`]. Where it is wrong and the hash is cheaper than those
+    /// that `policy` makes, dummies are evaluated behind it, so that the time doesn't tell.
     ///
     /// # Errors
     /// [`HashingError::Busy`] before any work; [`HashingError::Fault`].
@@ -158,12 +160,19 @@ impl HashingPool {
         party: &Party,
         password: Password,
         hash: PasswordHash,
+        policy: &PasswordPolicy,
     ) -> Result<Verification, HashingError> {
-        let inner = Arc::clone(&self.inner);
+        let (inner, policy) = (Arc::clone(&self.inner), policy.clone());
         let work = move || {
             let verification = hash.verify(&password);
             if verification != Verification::Broken {
                 inner.count_evaluation();
+            }
+            if verification == Verification::Wrong {
+                for dummy in hash.padding(&policy) {
+                    dummy.verify(&password);
+                    inner.count_evaluation();
+                }
             }
             Ok(verification)
         };

@@ -190,6 +190,10 @@ impl Engine {
         };
         let (refusal, rule, verdict) = match credentials {
             Credentials::Right(user) => {
+                if let Err(failure) = self.demand_where_cut(&user, &request).await {
+                    self.settle(guess, Verdict::Withdrawn).await?;
+                    return Err(failure.into());
+                }
                 let client = request.client.clone();
                 let mode = SessionMode::Session;
                 let (password_set_at, second_factor_at) = (user.password_changed_at, None);

@@ -1,8 +1,12 @@
 //! Passwords: the candidate a person types ([`Password`]), the rules for a new one ([`PasswordPolicy`]) and what is
 //! kept of it ([`PasswordHash`]).
 
+mod argon2;
 mod bcrypt;
+mod effort;
 mod hash;
+mod pbkdf2;
+mod scrypt;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-pub use hash::{PasswordHash, Verification};
+pub use hash::{HashRefusal, PasswordHash, Verification};
 
 use crate::username::folded;
 

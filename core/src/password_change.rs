@@ -207,8 +207,8 @@ impl Engine {
         client: &Client,
     ) -> Result<PasswordHash, Failure<Duration>> {
         let party = Guesser::at_account(user).party(client);
-        let (cost, salt) = (self.policy().password.bcrypt_cost, draw(self.random())?);
-        self.hashing().hash(&party, password, cost, salt).await.map_err(|error| match error {
+        let (policy, salt) = (self.policy(), draw(self.random())?);
+        self.hashing().hash(&party, password, &policy.password, salt).await.map_err(|error| match error {
             HashingError::Busy { retry_after } => Failure::Refused(retry_after),
             HashingError::Fault(fault) => Failure::Fault(fault),
         })

@@ -209,8 +209,8 @@ impl Engine {
 
     async fn hash_chosen(&self, form: &SignUpForm) -> Result<PasswordHash, Failure<SignUpRefusal>> {
         let party = Party { account: None, address: form.client.network() };
-        let (cost, salt) = (self.policy().password.bcrypt_cost, draw(self.random())?);
-        self.hashing().hash(&party, form.password.clone(), cost, salt).await.map_err(|error| match error {
+        let (policy, salt) = (self.policy(), draw(self.random())?);
+        self.hashing().hash(&party, form.password.clone(), &policy.password, salt).await.map_err(|error| match error {
             HashingError::Busy { retry_after } => Failure::Refused(SignUpRefusal::Busy { retry_after }),
             HashingError::Fault(fault) => Failure::Fault(fault),
         })

@@ -95,6 +95,10 @@ impl<'p> Gate<'p> {
 
 const NOBODY: Party = Party { account: None, address: None };
 
+fn cheap() -> PasswordPolicy {
+    PasswordPolicy { bcrypt_cost: 4, ..PasswordPolicy::default() }
+}
+
 fn from(address: &str) -> Party {
     Party { account: None, address: Some(address.parse().unwrap()) }
 }
@@ -114,16 +118,16 @@ fn retry_after<T: fmt::Debug>(answer: Poll<Answer<T>>) -> Duration {
 fn hashing_and_verifying_count_one_evaluation_each_and_a_broken_hash_none() {
     let pool = pool(1, 64, HOUR, Arc::new(SystemClock));
     let password = Password::new("password1!".to_owned());
-    let hash = block_on(pool.hash(&NOBODY, password.clone(), 4, [7; 16])).unwrap();
+    let hash = block_on(pool.hash(&NOBODY, password.clone(), &cheap(), [7; 16])).unwrap();
     assert_eq!(pool.evaluations(), 1);
     for (candidate, expected) in [("password1!", Verification::Right), ("", Verification::Wrong)] {
         let candidate = Password::new(candidate.to_owned());
-        assert_eq!(block_on(pool.verify(&NOBODY, candidate, hash.clone())).unwrap(), expected);
+        assert_eq!(block_on(pool.verify(&NOBODY, candidate, hash.clone(), &cheap())).unwrap(), expected);
     }
     assert_eq!(pool.evaluations(), 3);
-    let broken = PasswordHash::imported("plain text");
-    assert_eq!(block_on(pool.verify(&NOBODY, password, broken)).unwrap(), Verification::Broken);
-    let refused = block_on(pool.hash(&NOBODY, Password::new(String::new()), 4, [7; 16]));
+    let broken: PasswordHash = serde_json::from_str("\"plain text\"").unwrap();
+    assert_eq!(block_on(pool.verify(&NOBODY, password, broken, &cheap())).unwrap(), Verification::Broken);
+    let refused = block_on(pool.hash(&NOBODY, Password::new(String::new()), &cheap(), [7; 16]));
     assert!(matches!(refused, Err(HashingError::Fault(fault)) if !fault.retryable()));
     assert_eq!(pool.evaluations(), 3);
 }
@@ -357,7 +361,7 @@ fn fa9_of_100_callers_at_once_each_is_evaluated_or_busy() {
         for n in 0..100_u8 {
             let (pool, answered) = (&pool, &answered);
             scope.spawn(move || {
-                match block_on(pool.hash(&of(n), Password::new("password1!".to_owned()), 4, [n; 16])) {
+                match block_on(pool.hash(&of(n), Password::new("password1!".to_owned()), &cheap(), [n; 16])) {
                     Ok(_) => _ = answered.fetch_add(1, Ordering::SeqCst),
                     Err(HashingError::Busy { .. }) => {}
                     Err(HashingError::Fault(fault)) => panic!("{fault}"),

@@ -1,14 +1,15 @@
 //! The first step of a login: an identifier and a password, charged before they are looked at.
 
+use crate::audit::AuditName;
 use crate::client::Client;
 use crate::email::Email;
-use crate::engine::{Engine, unexpected};
+use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guesser;
 use crate::hashing::HashingError;
 use crate::lockout::{GuessKind, LockoutSubject};
 use crate::login::{IdentifierKind, LoginPolicy, LoginRefusal};
-use crate::password::{Password, Verification};
+use crate::password::{Password, PasswordHash, Verification};
 use crate::random::draw;
 use crate::store::{Change, CommitError, UserKey, Write};
 use crate::user::{User, UserStatus};
@@ -118,16 +119,42 @@ impl Engine {
         Ok(judge(user, verified, chose))
     }
 
-    /// Replaces a hash of lower cost. A change like any other, and not worth a refusal: on any trouble it is dropped.
+    /// A password of which the hash of a cutting system has compared the beginning alone opens nothing before another is
+    /// set: whoever knows more of it than was checked isn't told, and what wasn't checked is never hashed.
+    pub(super) async fn demand_where_cut(&self, user: &User, request: &LoginRequest) -> Result<(), Fault> {
+        if user.must_change_password || !user.password.as_ref().is_some_and(|hash| hash.cuts(&request.password)) {
+            return Ok(());
+        }
+        for _ in 0..DECISIONS {
+            let Some(now) = self.directory().user(UserKey::Id(user.id)).await? else { return Ok(()) };
+            // Replaced or demanded meanwhile: the login's next steps find it.
+            if now.must_change_password || now.password != user.password {
+                return Ok(());
+            }
+            let event = self.event(AuditName::UserChanged, &request.client)?.of_user(user.id);
+            let event = event.with("must_change_password", true).with("why", "only 72 bytes were compared");
+            let changed = User { must_change_password: true, ..now };
+            match self.directory().commit(&[Change::User(Write::Update(changed)), Change::Audit(event)]).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Stale) => {}
+                Err(other) => return Err(unexpected(other)),
+            }
+        }
+        Err(overtaken("demanding another password of user", user.id))
+    }
+
+    /// Replaces a hash of lower cost or of another scheme. A change like any other, and not worth a refusal: on any trouble it is dropped.
     pub(super) async fn rehash(&self, user: User, request: &LoginRequest) {
         let policy = self.policy();
-        if !user.password.as_ref().is_some_and(|hash| hash.is_outdated(&policy.password)) {
+        let outdated = |hash: &PasswordHash| hash.is_outdated(&policy.password) && !hash.cuts(&request.password);
+        // What another system took and ours doesn't stays with the hash that it made.
+        if !user.password.as_ref().is_some_and(outdated) || request.password.prepared().is_none() {
             return;
         }
         let party = Guesser::at_account(user.id).party(&request.client);
         let replaced = async {
             let salt = draw(self.random())?;
-            let hashed = self.hashing().hash(&party, request.password.clone(), policy.password.bcrypt_cost, salt).await;
+            let hashed = self.hashing().hash(&party, request.password.clone(), &policy.password, salt).await;
             let hash = match hashed {
                 Ok(hash) => hash,
                 Err(HashingError::Busy { .. }) => return Ok(()),

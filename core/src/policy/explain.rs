@@ -219,10 +219,10 @@ impl Telling {
         self.say(&["password.max_age"], format!("A password {age}"));
         let scheme = match password.scheme {
             HashScheme::Bcrypt => format!("Passwords are hashed with bcrypt of cost {}", password.bcrypt_cost),
-            HashScheme::Argon2id => format!(
-                "Passwords are hashed with argon2id; bcrypt, where still used, has cost {}",
-                password.bcrypt_cost
-            ),
+            HashScheme::Argon2id => {
+                "Passwords are hashed with argon2id (19 MiB, two passes, one lane); password.bcrypt_cost has no effect"
+                    .to_owned()
+            }
         };
         self.say(&["password.scheme", "password.bcrypt_cost"], scheme);
     }

@@ -22,7 +22,6 @@ const LACKS: &[Lack] = &[
     lack("mail.transport", &["dir:*", "none"]),
     lack("login.modes", &["session"]),
     lack("sign_up.invitation", &["off"]),
-    lack("password.scheme", &["bcrypt"]),
     lack("lockout.known_browser", &["false"]),
     lack("lockout.notify", &["false"]),
     lack("lockout.tell", &["true"]),
@@ -105,11 +104,6 @@ mod tests {
                 "sign_up.invitation",
                 r#""required""#,
                 r#"sign_up.invitation = "required": allowed is "off": anything else is not available in this build"#,
-            ),
-            (
-                "password.scheme",
-                r#""argon2id""#,
-                r#"password.scheme = "argon2id": allowed is "bcrypt": anything else is not available in this build"#,
             ),
             (
                 "lockout.known_browser",

@@ -10,6 +10,7 @@ mod email_change;
 mod faults;
 mod figures;
 mod first_administrator;
+mod imports;
 mod keys;
 mod lockout;
 mod login;
