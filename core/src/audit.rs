@@ -152,8 +152,10 @@ audit_names! {
     TotpReset = "totp.reset",
     /// A recovery code was used, and is gone.
     RecoveryCodeUsed = "recovery_code.used",
-    /// An administrator or the command changed an account.
+    /// An administrator, the command or its owner changed an account.
     UserChanged = "user.changed",
+    /// An account was deleted, with all that hung on it.
+    UserDeleted = "user.deleted",
     /// A new policy came into force.
     PolicyChanged = "policy.changed",
 }

@@ -49,6 +49,7 @@
 //! | [`password_change`] | [`Engine::change_password`](engine::Engine::change_password) |
 //! | [`session`] | [`Engine::check`](engine::Engine::check) for every request, [`extend`](engine::Engine::extend), [`log_out`](engine::Engine::log_out) |
 //! | [`totp`] | [`Engine::totp_setup`](engine::Engine::totp_setup), then [`totp_confirm`](engine::Engine::totp_confirm); [`totp_disable`](engine::Engine::totp_disable), [`reset_totp`](engine::Engine::reset_totp) |
+//! | [`account`] | [`Engine::export_account`](engine::Engine::export_account), [`change_account`](engine::Engine::change_account), [`delete_account`](engine::Engine::delete_account) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
 //! # The rest
@@ -85,6 +86,7 @@ mod first_administrator;
 mod id;
 mod stranger;
 
+pub mod account;
 pub mod administration;
 pub mod audit;
 pub mod client;

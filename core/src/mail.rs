@@ -66,6 +66,8 @@ pub enum MailKind {
     EmailChanged,
     /// Your account has its former address again.
     EmailRestored,
+    /// Your account was deleted.
+    AccountDeleted,
 }
 
 impl MailKind {
@@ -84,6 +86,7 @@ impl MailKind {
             Self::AddressInUse => "address-in-use",
             Self::EmailChanged => "email-changed",
             Self::EmailRestored => "email-restored",
+            Self::AccountDeleted => "account-deleted",
         }
     }
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::form::{AcceptedVersions, SignUpForm};
+pub(crate) use self::form::{FULL_NAME_CHARACTERS, demanded, text};
 pub use self::policy::{Demand, DocumentPolicy, FieldPolicy, SignUpPolicy};
 pub use self::verification::{RegistrationShown, VerificationRefusal};
 use crate::audit::{AuditEvent, AuditName};

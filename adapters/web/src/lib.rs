@@ -4,7 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `totp`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
@@ -46,6 +46,7 @@
 //! - The headers of its own pages (`Strict-Transport-Security`, `Content-Security-Policy`).
 //! - `Clear-Site-Data` at log-out, if the origin is the service's own.
 
+mod account;
 mod administrator;
 mod body;
 mod client;
@@ -136,6 +137,8 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(email::confirm))
         .routes(routes!(email::show_undo))
         .routes(routes!(email::undo))
+        .routes(routes!(account::show, account::change))
+        .routes(routes!(account::delete))
         .routes(routes!(session::log_out))
         .routes(routes!(session::show))
         .routes(routes!(session::extend))

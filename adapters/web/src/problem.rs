@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use doorwarden_core::account::{AccountRefusal, DeletionRefusal};
 use doorwarden_core::administration::NewUserRefusal;
 use doorwarden_core::email_change::EmailChangeRefusal;
 use doorwarden_core::error::{Failure, Fault};
@@ -320,6 +321,26 @@ impl From<RecoveryRefusal> for Problem {
             return problem.with_unmet(unmet);
         }
         problem
+    }
+}
+
+impl From<AccountRefusal> for Problem {
+    fn from(refusal: AccountRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        match refusal {
+            AccountRefusal::Form(refusal) => refusal.into(),
+            _ => problem,
+        }
+    }
+}
+
+impl From<DeletionRefusal> for Problem {
+    fn from(refusal: DeletionRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        match refusal {
+            DeletionRefusal::Proof(refusal) => refusal.into(),
+            _ => problem,
+        }
     }
 }
 

@@ -60,10 +60,10 @@ pub(crate) struct SessionsBody {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
     /// The page before's `next_cursor`.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// 1 to 200.
     #[param(value_type = Option<u32>)]
-    limit: Option<String>,
+    pub(crate) limit: Option<String>,
 }
 
 /// The caller's own live sessions.

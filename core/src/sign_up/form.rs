@@ -12,7 +12,8 @@ use crate::time::Timestamp;
 use crate::user::{Acceptance, Acceptances};
 use crate::username::Username;
 
-const FULL_NAME_CHARACTERS: usize = 200;
+/// The longest full name.
+pub(crate) const FULL_NAME_CHARACTERS: usize = 200;
 
 /// A filled-in sign-up form, as typed.
 #[derive(Debug, Clone)]
@@ -108,7 +109,11 @@ fn check_domain(email: &Email, asked: &SignUpPolicy) -> Result<(), SignUpRefusal
 }
 
 /// What was typed for a field, if it may be and anything was.
-fn demanded<'a>(demand: Demand, field: &str, typed: Option<&'a str>) -> Result<Option<&'a str>, SignUpRefusal> {
+pub(crate) fn demanded<'a>(
+    demand: Demand,
+    field: &str,
+    typed: Option<&'a str>,
+) -> Result<Option<&'a str>, SignUpRefusal> {
     let typed = typed.map(str::trim).filter(|typed| !typed.is_empty());
     match (demand, typed) {
         (Demand::Required, None) => Err(SignUpRefusal::FieldRequired { field: field.to_owned() }),
@@ -119,7 +124,8 @@ fn demanded<'a>(demand: Demand, field: &str, typed: Option<&'a str>) -> Result<O
     }
 }
 
-fn text(field: &str, typed: &str, longest: usize) -> Result<String, SignUpRefusal> {
+/// What was typed, if it is short enough and has nothing in it that hides.
+pub(crate) fn text(field: &str, typed: &str, longest: usize) -> Result<String, SignUpRefusal> {
     let refuse = |problem: String| Err(SignUpRefusal::FieldInvalid { field: field.to_owned(), problem });
     if typed.chars().count() > longest {
         return refuse(format!("may have at most {longest} characters"));

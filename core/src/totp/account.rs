@@ -83,6 +83,12 @@ impl TotpRefusal {
     }
 }
 
+impl From<GuessRefusal> for TotpRefusal {
+    fn from(refusal: GuessRefusal) -> Self {
+        Self::Guess(refusal)
+    }
+}
+
 impl Engine {
     /// Begins to set up one-time passwords: a fresh secret, and the ticket that [`Engine::totp_confirm`] takes.
     ///
@@ -205,7 +211,7 @@ impl Engine {
     }
 
     /// The session's account, whose owner has given the password, or needs none and has a fresh proof.
-    async fn prove_owner(
+    pub(crate) async fn prove_owner(
         &self,
         session: &Session,
         who: &Guesser,

@@ -6,6 +6,7 @@
     reason = "what isn't as it should be ends the test"
 )]
 
+mod account;
 mod email_change;
 mod faults;
 mod figures;

@@ -49,6 +49,8 @@ pub(crate) fn router(engine: Engine, configuration: &Configuration, mail_folder:
         .route("/", get(page))
         .route("/verify-email", get(page))
         .route("/reset-password", get(page))
+        .route("/confirm-email", get(page))
+        .route("/undo-email", get(page))
         .route("/first-administrator", get(page))
         .route("/portal.json", get(portal))
         .route(LOGO, get(logo))

@@ -18,6 +18,7 @@ const SHAPES = {
   narrow: ['M14.5 6.5 9 12l5.5 5.5'],
   out: ['M10 4H4.5v16H10', 'M9.5 12h11', 'm16.5 8 4 4-4 4'],
   shield: ['M12 3.5 19.5 6v5.5c0 4.500-3 7.500-7.5 9-4.500-1.500-7.500-4.500-7.500-9V6z', 'm8.500 12 2.500 2.500 4.500-5'],
+  user: ['M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8z', 'M4.5 20.5c.5-4 3.500-6 7.500-6s7 2 7.500 6'],
   phone: ['M7 3h10v18H7z', 'M11 17.800h2'],
 };
 /** The mark of the console when the policy names no logo: a doorway with a keyhole. */

@@ -22,6 +22,8 @@ async function start() {
   wearBrand(options.console);
   if (location.pathname === '/verify-email') return go('verify-email', { token });
   if (location.pathname === '/reset-password') return go('reset-password', { token });
+  if (location.pathname === '/confirm-email') return go('confirm-email', { token });
+  if (location.pathname === '/undo-email') return go('undo-email', { token });
   if (location.pathname === '/first-administrator') return go('first-administrator', { token });
   return home();
 }

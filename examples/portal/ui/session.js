@@ -81,6 +81,9 @@ export async function logOut() {
   end('logged_out');
 }
 
+/** After the account is gone. */
+export const deleted = () => end('account_deleted');
+
 function extended(expiresAt) {
   const before = live.expiresAt;
   live.expiresAt = Date.parse(expiresAt);

@@ -1,8 +1,9 @@
 //! The whole API over its real router, on stores in memory.
 
 #[cfg(test)]
-mod administration;
+mod account;
 #[cfg(test)]
+mod administration;
 mod bodies;
 #[cfg(test)]
 mod clients;

@@ -450,6 +450,119 @@ test('where the policy requires it, the first login sets up two-factor authentic
   await page.getByRole('heading', { name: /^Hello/ }).waitFor();
 });
 
+test('an address is changed by the link that it gets, and the former one takes the account back', async (t) => {
+  const portal = await startPortal(t);
+  const { page, email } = await newcomer(t, portal);
+  await openProfile(page);
+  await page.getByRole('button', { name: 'Change e-mail address' }).click();
+  await inDialog(page, 'Change e-mail address');
+  await page.getByLabel('New e-mail').fill('ada@example.com');
+  await page.getByLabel('Password', { exact: true }).fill('not my password 1!');
+  await page.getByRole('button', { name: 'Send the link' }).click();
+  await page.getByText('These login details aren’t right').waitFor();
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await picture(page, 'change-email');
+  await page.getByRole('button', { name: 'Send the link' }).click();
+  await page.getByRole('dialog').getByText('If ada@example.com can be used').waitFor();
+  await page.getByRole('button', { name: 'Close' }).click();
+
+  const link = await portal.mailedLink('confirm-email');
+  await page.goto(link);
+  await inDialog(page, 'Confirm the new address');
+  assert.equal(new URL(page.url()).search, '', 'the token left the address bar');
+  await page.getByText('a…@example.org').waitFor();
+  await picture(page, 'confirm-email');
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  await page.getByRole('main').getByText('ada@example.com', { exact: true }).waitFor();
+  await page.goto(link);
+  await inDialog(page, 'This link doesn’t work any more');
+
+  const owner = await person(t, portal);
+  await owner.page.goto(await portal.mailedLink('email-changed'));
+  await inDialog(owner.page, 'Take your account back');
+  assert.equal(new URL(owner.page.url()).search, '', 'the token left the address bar');
+  await picture(owner.page, 'undo-email');
+  await owner.page.getByRole('button', { name: 'Undo the change' }).click();
+  await inDialog(owner.page, 'Log in');
+  await owner.page.getByText('The account has its former address again').waitFor();
+  await logIn(owner.page, email);
+  await owner.page.getByText('These login details aren’t right').waitFor();
+  await page.goto(portal.url);
+  await inDialog(page, 'Log in');
+
+  await owner.page.goto(await portal.mailedLink('email-restored'));
+  await owner.page.getByLabel('New password', { exact: true }).fill(NEW_PASSWORD);
+  await owner.page.getByRole('button', { name: 'Set the password' }).click();
+  await owner.page.getByText('Your new password is set').waitFor();
+  await logIn(owner.page, email, NEW_PASSWORD);
+  await owner.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+});
+
+test('a person changes name and language, and deletes the account', async (t) => {
+  const portal = await startPortal(t);
+  const { page, email } = await newcomer(t, portal);
+  await openProfile(page);
+  await page.getByLabel('Username').fill('a@b');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('This username can’t be used').waitFor();
+  await page.getByLabel('Username').fill('ada');
+  await page.getByLabel('Full name').fill('Ada Lovelace');
+  await page.getByLabel('Language of mails').selectOption('ko');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('Saved.').waitFor();
+  await picture(page, 'profile');
+  await page.getByRole('button', { name: 'Close' }).click();
+  await openProfile(page);
+  assert.equal(await page.getByLabel('Language of mails').inputValue(), 'ko');
+  assert.equal(await page.getByLabel('Full name').inputValue(), 'Ada Lovelace');
+
+  await page.getByRole('button', { name: 'Delete account' }).click();
+  await inDialog(page, 'Delete account');
+  await page.getByLabel(`Type ${email} to confirm`).fill('no');
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await page.getByText('This isn’t the address of your account').waitFor();
+  await picture(page, 'delete-account');
+  await page.getByLabel(`Type ${email} to confirm`).fill(email);
+  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await inDialog(page, 'Log in');
+  await page.getByText('Your account is deleted').waitFor();
+  await logIn(page, email);
+  await page.getByText('These login details aren’t right').waitFor();
+});
+
+test('a fresh proof takes a code where two-factor authentication is on', async (t) => {
+  const portal = await startPortal(t, '[session]\nmax_concurrent = 3\nfresh_proof = "1s"\n');
+  const { page, email } = await newcomer(t, portal);
+  await openTwoFactor(page);
+  await page.getByRole('button', { name: 'Set up' }).click();
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  const secret = await manualKey(page);
+  await enterCode(page, oneTimePassword(secret), 'Switch on');
+  const codes = await page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem').allTextContents();
+  await page.getByRole('button', { name: 'I have kept them' }).click();
+  const second = await person(t, portal);
+  await second.page.goto(portal.url);
+  await logIn(second.page, email);
+  await useRecoveryCode(second.page, codes[0]);
+  await second.page.getByRole('heading', { name: /^Hello/ }).waitFor();
+
+  await page.reload();
+  await page.getByRole('button', { name: /^End the session of Chrome on Linux/ }).click();
+  await inDialog(page, 'Confirm that it’s you');
+  await page.getByRole('button', { name: 'Use a code instead' }).click();
+  assert.equal(await focused(page), 'code');
+  await enterCode(page, '000000', 'Go on');
+  await page.getByText('That code isn’t right').waitFor();
+  await picture(page, 'prove-code');
+  await page.getByRole('button', { name: 'Use a recovery code instead' }).click();
+  await page.getByLabel('Recovery code').fill(codes[1]);
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('You are logged in nowhere else').waitFor();
+});
+
 test('a session that expires logs the browser out by itself', async (t) => {
   const portal = await startPortal(t, '[session]\nlifetime = "3s"\nextendable = false\n');
   const { page } = await person(t, portal);
@@ -552,12 +665,13 @@ async function startPortal(t, config) {
   return { ...portal, mailedLink: (kind) => mailedLink(join(data, 'mail'), kind) };
 }
 
-/** The link in the newest mail of a kind. The file is there before the reply that promises it. */
+/** The link in the newest mail of a kind, of those that have one. The file is there before the reply that promises it. */
 async function mailedLink(folder, kind) {
   const files = readdirSync(folder).filter((name) => name.includes(`-${kind}-`) && name.endsWith('.eml')).sort();
   assert.ok(files.length, `a ${kind} mail in ${folder}`);
-  const link = plainText(readFileSync(join(folder, files.at(-1)), 'utf8')).match(/https?:\/\/\S+\?token=[\w.~-]+/)?.[0];
-  assert.ok(link, `a link in ${files.at(-1)}`);
+  const links = files.map((name) => plainText(readFileSync(join(folder, name), 'utf8')).match(/https?:\/\/\S+\?token=[\w.~-]+/)?.[0]);
+  const link = links.findLast(Boolean);
+  assert.ok(link, `a link in ${files}`);
   return link;
 }
 
@@ -628,6 +742,13 @@ async function logOut(page) {
   await page.getByRole('button', { name: /^User menu/ }).click();
   await page.getByRole('button', { name: 'Log Out' }).click();
   await inDialog(page, 'Log in');
+}
+
+async function openProfile(page) {
+  await page.getByRole('button', { name: /^User menu/ }).click();
+  await page.getByRole('button', { name: 'Profile' }).click();
+  await inDialog(page, 'Profile');
+  await page.getByLabel('Language of mails').waitFor();
 }
 
 async function openTwoFactor(page) {

@@ -5,8 +5,15 @@ use serde_json::json;
 use crate::http::Reply;
 use crate::process::{CHEAP, Folder, PASSWORD, WITHOUT_MAILS, root};
 
-const PAGES: &[&str] =
-    &["/", "/verify-email", "/verify-email?token=x", "/reset-password?token=x", "/first-administrator"];
+const PAGES: &[&str] = &[
+    "/",
+    "/verify-email",
+    "/verify-email?token=x",
+    "/reset-password?token=x",
+    "/confirm-email?token=x",
+    "/undo-email?token=x",
+    "/first-administrator",
+];
 
 fn assert_sealed(reply: &Reply, caching: &str, case: &str) {
     for (name, value) in [

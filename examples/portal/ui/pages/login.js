@@ -11,7 +11,7 @@ import { form } from '../parts/form.js';
 import { passwordField } from '../parts/password-field.js';
 
 /** How the word at the top is shown, by why the reader comes here; others are plain information. */
-const KIND = { verified: 'success', signed_up: 'success', administrator: 'success', password_reset: 'success', session_ended_elsewhere: 'warning', ticket_invalid: 'warning' };
+const KIND = { verified: 'success', signed_up: 'success', administrator: 'success', password_reset: 'success', email_confirmed: 'success', email_restored: 'success', session_ended_elsewhere: 'warning', ticket_invalid: 'warning' };
 /** After these the same person goes on, so the identifier stays. */
 const SAME_PERSON = new Set(['kept', 'ticket_invalid']);
 let lastIdentifier = '';

@@ -31,6 +31,7 @@ export function userMenu(signal) {
       extendButton({ signal, failed: fail, kind: 'secondary small' })),
     el('div', { class: 'user-menu-choices' }, shortcutSwitch(), languages().length > 1 && languageSelect()),
     messages,
+    el('button', { type: 'button', class: 'button entry', onclick: editProfile }, icon('user'), words.profile.title),
     el('button', { type: 'button', class: 'button entry', onclick: changePassword }, icon('key'), words.shell.changePassword),
     el('button', { type: 'button', class: 'button entry', onclick: openSecondFactor }, icon('shield'), words.totp.title),
     actionButton({ symbol: 'out', text: words.shell.logOut, busy: words.shell.loggingOut, kind: 'entry', act: session.logOut, failed: fail }));
@@ -39,6 +40,12 @@ export function userMenu(signal) {
     panel.hidden = !wish;
     button.setAttribute('aria-expanded', String(wish));
     if (!wish) messages.replaceChildren();
+  }
+  async function editProfile() {
+    open(false);
+    button.focus();
+    const { openProfile } = await import('../dialogs/profile.js');
+    openProfile();
   }
   async function changePassword() {
     open(false);
