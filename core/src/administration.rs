@@ -7,7 +7,6 @@ use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
-use crate::lockout::{Forgiven, LockoutSubject};
 use crate::password::{Password, UnmetRule};
 use crate::random::draw;
 use crate::session::EndReason;
@@ -240,7 +239,7 @@ impl Engine {
         let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);
         self.record([event]).await?;
         self.forgive_wrong_codes(id).await?;
-        self.lockouts().lift(&LockoutSubject::Account(id), Forgiven::All, self.now()).await
+        self.lift_everywhere(id).await
     }
 
     /// Ends all sessions of an account before this returns.

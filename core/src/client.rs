@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::token::{BrowserToken, Digest};
+use crate::user::UserId;
+
 const USER_AGENT_CHARACTERS: usize = 256;
 
 /// The client of a request. Both parts are hearsay: they inform, they never authenticate.
@@ -13,6 +16,33 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// The first 256 characters of the `User-Agent` header.
     pub user_agent: Option<String>,
+    /// What it keeps of earlier logins; never stored with the rest.
+    #[serde(skip)]
+    pub browser: Browser,
+}
+
+/// What a client keeps of earlier logins, for `lockout.known_browser`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Browser {
+    /// It keeps nothing: a program, or a host that gives its browsers no such token.
+    #[default]
+    Forgetful,
+    /// It would keep a token and shows none.
+    Unknown,
+    /// It shows one.
+    Showing {
+        /// For whose account.
+        user: UserId,
+        /// Its digest.
+        token: Digest,
+    },
+}
+
+impl Browser {
+    /// A browser that shows `token`.
+    pub fn showing(token: &BrowserToken) -> Self {
+        Self::Showing { user: UserId::from_bytes(token.locator()), token: token.digest() }
+    }
 }
 
 impl Client {
@@ -20,7 +50,13 @@ impl Client {
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let visible = |c: char| if c.is_control() { ' ' } else { c };
         let user_agent = user_agent.map(|text| text.chars().take(USER_AGENT_CHARACTERS).map(visible).collect());
-        Self { address: address.map(|a| a.to_canonical()), user_agent }
+        Self { address: address.map(|a| a.to_canonical()), user_agent, browser: Browser::default() }
+    }
+
+    /// The client with what it keeps of earlier logins.
+    #[must_use]
+    pub fn with_browser(self, browser: Browser) -> Self {
+        Self { browser, ..self }
     }
 
     /// What counts as one client in a limit by address: an IPv4 address, or the /64 of an IPv6 address.

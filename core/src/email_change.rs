@@ -186,6 +186,8 @@ fn restored(user: User, undone: &FormerEmail, reset: Option<ResetLink>, now: Tim
         // Never the same twice: a login that proved the void password ends with it.
         password_changed_at: Some(after_former.map_or(now, |earliest| earliest.max(now))),
         reset,
+        // The thief's may be among them.
+        known_browsers: Vec::new(),
         ..user
     }
 }

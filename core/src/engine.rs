@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::audit::{AuditEvent, AuditName, ChainMemory, EventId};
-use crate::client::Client;
+use crate::client::{Browser, Client};
 use crate::delivery::{Delivery, Parcel};
 use crate::error::Fault;
 use crate::guess::Doorstep;
@@ -348,7 +348,8 @@ impl Engine {
     /// A new audit event at the present moment.
     pub(crate) fn event(&self, name: AuditName, client: &Client) -> Result<AuditEvent, Fault> {
         let now = self.now();
-        Ok(AuditEvent::new(EventId::generate(now, self.random())?, name, now, client.clone()))
+        let client = client.clone().with_browser(Browser::default());
+        Ok(AuditEvent::new(EventId::generate(now, self.random())?, name, now, client))
     }
 
     /// Commits audit events that have no other effect.
@@ -377,6 +378,17 @@ impl Engine {
             self.inner.thread.wake();
         }
         Ok(at_once)
+    }
+
+    /// Commits `changes` with `deliveries` and leaves those to the upkeep, so that no reply's time tells of them.
+    pub(crate) async fn post(&self, mut changes: Vec<Change>, deliveries: Vec<Delivery>) -> Result<(), CommitError> {
+        let any = !deliveries.is_empty();
+        changes.extend(deliveries.into_iter().map(Delivery::unleased).map(Write::Create).map(Change::Delivery));
+        self.directory().commit(&changes).await?;
+        if any {
+            self.inner.thread.wake();
+        }
+        Ok(())
     }
 
     /// Carries out what was promised. One that fails here stays in the outbox and is tried again.

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use crate::audit::{AuditEvent, AuditName};
 use crate::client::Client;
-use crate::engine::Engine;
+use crate::delivery::Delivery;
+use crate::engine::{Engine, unexpected};
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
-use crate::lockout::{Charge, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict};
+use crate::lockout::{Alarm, Charge, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict};
 use crate::password::{Password, PasswordHash, Verification};
 use crate::policy::Policy;
 use crate::random::draw;
+use crate::store::{Change, UserKey};
 use crate::time::seconds_to_wait;
 use crate::token::Digest;
 use crate::user::UserId;
@@ -121,6 +123,9 @@ pub enum GuessRefusal {
     /// So many failures since the last login that no time opens: only a reset by mail or an administrator does.
     #[error("too many failures since the last login: set a new password by mail or contact your administrator")]
     Closed,
+    /// The same, where the policy tells nobody: the answer to a guess that is wrong.
+    #[error("{}", told(*.0))]
+    Untold(GuessKind),
     /// Too many at once: says nothing about the account.
     #[error("too many requests at once: try again in {} s", seconds_to_wait(*.retry_after))]
     Busy {
@@ -134,8 +139,25 @@ impl GuessRefusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::LockedOut { .. } | Self::Closed => "locked_out",
+            Self::Untold(GuessKind::Password) => "invalid_credentials",
+            Self::Untold(GuessKind::Code) => "invalid_code",
             Self::Busy { .. } => "busy",
         }
+    }
+}
+
+/// What a guess that is wrong is told.
+const fn told(kind: GuessKind) -> &'static str {
+    match kind {
+        GuessKind::Password => "the password is wrong",
+        GuessKind::Code => "the code is wrong: wait for the next one and try again",
+    }
+}
+
+impl Guess {
+    /// Whose counter it is charged to.
+    pub(crate) fn counted_as(&self) -> LockoutSubject {
+        self.account.subject
     }
 }
 
@@ -144,8 +166,8 @@ impl Engine {
     pub(crate) async fn charge(&self, who: &Guesser, client: &Client) -> Result<Guess, Failure<GuessRefusal>> {
         let policy = self.policy();
         let id = GuessId(u128::from_be_bytes(draw(self.random())?));
-        let account =
-            Counter { subject: who.subject, rule: policy.lockout.account_rule(), key: "lockout.max_failures" };
+        let subject = self.counted_as(who, client).await?;
+        let account = Counter { subject, rule: policy.lockout.account_rule(), key: "lockout.max_failures" };
         let address = policy.lockout.address_rule().zip(client.network()).map(|(rule, network)| Counter {
             subject: LockoutSubject::Address(self.keys().fingerprint("address", &[network.to_string().as_bytes()])),
             rule,
@@ -160,9 +182,26 @@ impl Engine {
                 if let Some(Counter { subject, rule, .. }) = address {
                     self.lockouts().settle(&subject, id, Verdict::Withdrawn, &rule, self.now()).await?;
                 }
-                Err(failure)
+                Err(match failure {
+                    Failure::Refused(GuessRefusal::LockedOut { .. } | GuessRefusal::Closed) if !policy.lockout.tell => {
+                        self.refuse_untold(who, client).await
+                    }
+                    failure => failure,
+                })
             }
         }
+    }
+
+    /// Refuses as a wrong guess is refused. A wrong password costs one evaluation, and so does this, of a hash that
+    /// nothing matches: the account's own isn't looked at while it is restricted.
+    async fn refuse_untold(&self, who: &Guesser, client: &Client) -> Failure<GuessRefusal> {
+        if who.kind == GuessKind::Password {
+            let evaluated = self.verify(&who.party(client), Password::new(String::new()), None).await;
+            if let Err(failure) = evaluated {
+                return failure;
+            }
+        }
+        Failure::Refused(GuessRefusal::Untold(who.kind))
     }
 
     async fn charge_one(
@@ -244,16 +283,30 @@ impl Engine {
                 Restriction::Until(until) => event.refused_by(key).with("until", until.to_string()),
                 Restriction::Closed => event.refused_by("lockout.escalate").with("until", "opened"),
             };
-            self.record([event]).await?;
+            let mail = self.mail_of_restriction(&who, key == account.key, &client).await?;
+            self.post(vec![Change::Audit(event)], mail.into_iter().collect()).await.map_err(unexpected)?;
         }
         Ok(settled)
     }
 
-    /// Clears the count of an account after a login that was completed in a later step than its guess.
-    pub(crate) async fn clear_count(&self, user: UserId) -> Result<Settled, Fault> {
+    /// Where whoever tries isn't told of a restriction, the owner is: once, as it begins.
+    async fn mail_of_restriction(
+        &self,
+        who: &Guesser,
+        is_of_account: bool,
+        client: &Client,
+    ) -> Result<Option<Delivery>, Fault> {
+        let Some(id) = who.user.filter(|_| is_of_account && !self.policy().lockout.tell) else { return Ok(None) };
+        match self.directory().user(UserKey::Id(id)).await? {
+            Some(user) => self.alarm(&user, Alarm::Restricted, client),
+            None => Ok(None),
+        }
+    }
+
+    /// Clears a count after a login that was completed in a later step than its guess.
+    pub(crate) async fn clear_count(&self, subject: LockoutSubject) -> Result<Settled, Fault> {
         let rule = self.policy().lockout.account_rule();
         let nobody = GuessId(u128::from_be_bytes(draw(self.random())?));
-        let subject = LockoutSubject::Account(user);
         self.lockouts().settle(&subject, nobody, Verdict::Completed, &rule, self.now()).await
     }
 

@@ -98,6 +98,7 @@ pub mod error;
 pub mod guess;
 pub mod hashing;
 pub mod keypair;
+pub mod known_browser;
 pub mod lockout;
 pub mod login;
 pub mod mail;

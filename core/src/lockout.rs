@@ -15,12 +15,14 @@
 //! owner would have to wait, and keeps the codes, or whoever has the mailbox could guess at them without end. It opens
 //! the restriction all the same, for one further guess: see [`Lockout::lift`].
 
+mod mails;
 mod policy;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::mails::Alarm;
 pub use self::policy::{AddressLockoutPolicy, LockoutPolicy};
 use crate::time::Timestamp;
 use crate::token::Digest;

@@ -34,11 +34,12 @@ pub use self::outcome::{LoggedIn, LoginRefusal, LoginStep};
 pub use self::policy::{EndpointPolicy, IdentifierKind, LoginPolicy};
 pub use self::totp_setup::SetUp;
 use crate::audit::{AuditEvent, AuditName};
-use crate::client::Client;
+use crate::client::{Browser, Client};
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guess;
-use crate::lockout::Verdict;
+use crate::known_browser::BrowserStanding;
+use crate::lockout::{Alarm, LockoutSubject, Verdict};
 use crate::policy::Policy;
 use crate::seal::Sealed;
 use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
@@ -46,6 +47,7 @@ use crate::store::{Change, OpenError, UserKey};
 use crate::ticket::{Grant, Ticket, TicketKey};
 use crate::time::Timestamp;
 use crate::token::{SessionToken, TicketToken};
+use crate::totp::Totp;
 use crate::user::{User, UserId, UserStatus};
 
 /// What has been proved of a login that isn't complete: the content of its ticket.
@@ -66,6 +68,9 @@ pub struct LoginProgress {
     pub second_factor_at: Option<Timestamp>,
     /// When that password had been set: another one since ends this login.
     pub password_set_at: Option<Timestamp>,
+    /// What is known of its browser.
+    #[serde(default)]
+    pub browser: BrowserStanding,
     /// The step that its ticket is for.
     pub awaits: Option<Awaited>,
 }
@@ -114,7 +119,8 @@ fn next(
     }
     match &user.totp {
         Some(totp) if totp.is_spent(&policy.totp) => {
-            return Next::Refuse(LoginRefusal::CodesSpent, "totp.max_failures");
+            let refusal = if policy.lockout.tell { LoginRefusal::CodesSpent } else { LoginRefusal::InvalidCredentials };
+            return Next::Refuse(refusal, "totp.max_failures");
         }
         // A proof older than the set-up was one of another secret.
         Some(totp) if progress.second_factor_at.is_none_or(|at| at < totp.enabled_at) => return Next::AskOtp,
@@ -194,7 +200,8 @@ impl Engine {
                     self.settle(guess, Verdict::Withdrawn).await?;
                     return Err(failure.into());
                 }
-                let client = request.client.clone();
+                let browser = self.browser_standing(guess.counted_as(), &request.client);
+                let client = request.client.clone().with_browser(Browser::default());
                 let mode = SessionMode::Session;
                 let (password_set_at, second_factor_at) = (user.password_changed_at, None);
                 let (user_id, awaits) = (user.id, None);
@@ -205,6 +212,7 @@ impl Engine {
                     password_at,
                     password_set_at,
                     second_factor_at,
+                    browser,
                     awaits,
                 };
                 let step = self.advance(progress, None, Some(guess)).await;
@@ -231,27 +239,54 @@ impl Engine {
         agreed: Option<&[SessionId]>,
         guess: Option<Guess>,
     ) -> Result<LoginStep, Failure<LoginRefusal>> {
-        let user = progress.user;
-        let step = self.take_next_step(progress, agreed).await;
-        let complete = matches!(step, Ok(LoginStep::LoggedIn(_)));
-        if let Ok(LoginStep::LoggedIn(LoggedIn { user: User { totp: Some(totp), .. }, .. })) = &step
-            && totp.forgiven().is_some()
-            && let Err(fault) = self.forgive_wrong_codes(user).await
-        {
-            // They stay counted until the next login.
-            tracing::warn!(%user, %fault, "wrong codes were not forgiven");
-        }
-        let settled = match guess {
-            Some(guess) if complete => self.settle(guess, Verdict::Completed).await.map(drop),
-            Some(guess) => self.settle(guess, Verdict::Withdrawn).await.map(drop),
-            None if complete => self.clear_count(user).await.map(drop),
-            None => Ok(()),
+        let (id, browser) = (progress.user, progress.browser);
+        let mut step = self.take_next_step(progress, agreed).await;
+        let Ok(LoginStep::LoggedIn(logged_in)) = &mut step else {
+            if let Some(guess) = guess
+                && let Err(fault) = self.settle(guess, Verdict::Withdrawn).await
+            {
+                // The refusal is decided; an unsettled guess costs one failure at most.
+                tracing::warn!(user = %id, %fault, "a guess was left unsettled");
+            }
+            return step;
         };
-        if let Err(fault) = settled {
-            // The session is open or the refusal is decided; an unsettled guess costs one failure at most.
-            tracing::warn!(%user, %fault, "a guess was left unsettled");
+        let has_wrong_codes = logged_in.user.totp.as_ref().and_then(Totp::forgiven).is_some();
+        if has_wrong_codes || browser == BrowserStanding::New {
+            match self.note_completed(id, browser).await {
+                Ok(token) => logged_in.browser = token,
+                // Wrong codes stay counted, and the browser unknown, until the next login.
+                Err(fault) => tracing::warn!(user = %id, %fault, "a complete login was not noted on its account"),
+            }
+        }
+        let own = match browser {
+            BrowserStanding::Known(token) => LockoutSubject::KnownBrowser(id, token),
+            BrowserStanding::Forgetful | BrowserStanding::New => LockoutSubject::Account(id),
+        };
+        let settled = match guess {
+            Some(guess) => self.settle(guess, Verdict::Completed).await,
+            None => self.clear_count(own).await,
+        };
+        let told = match settled {
+            Ok(settled) => self.tell_of_failures(logged_in, settled.in_a_row_before).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = told {
+            // The session is open; an unsettled guess costs one failure at most.
+            tracing::warn!(user = %id, %fault, "a guess was left unsettled, or its owner untold");
         }
         step
+    }
+
+    /// Tells the owner of a login that followed failures: it may not have been the owner's.
+    async fn tell_of_failures(&self, logged_in: &LoggedIn, failures: u32) -> Result<(), Fault> {
+        /// People mistype, too.
+        const SUSPICIOUS: u32 = 5;
+        if !self.policy().lockout.notify || failures < SUSPICIOUS {
+            return Ok(());
+        }
+        let alarm = Alarm::LoginAfterFailures(failures);
+        let mail = self.alarm(&logged_in.user, alarm, &logged_in.session.client)?;
+        self.commit(Vec::new(), mail.into_iter().collect()).await.map_err(unexpected)
     }
 
     /// Load, decide, commit: until no other login of the account comes in between.
@@ -280,7 +315,7 @@ impl Engine {
             match self.sessions().open(&opening.session, set.version, &ending, now).await {
                 Ok(()) => {
                     let Prepared { session, token, .. } = opening;
-                    return Ok(LoginStep::LoggedIn(LoggedIn { user, session, token }));
+                    return Ok(LoginStep::LoggedIn(LoggedIn { user, session, token, browser: None }));
                 }
                 Err(OpenError::Stale) => prepared = Some(opening),
                 Err(OpenError::Fault(fault)) => return Err(fault.into()),

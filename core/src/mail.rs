@@ -68,6 +68,12 @@ pub enum MailKind {
     EmailRestored,
     /// Your account was deleted.
     AccountDeleted,
+    /// Your password was right, and then codes were wrong.
+    WrongCodes,
+    /// Somebody logged in after failed attempts.
+    LoginAfterFailures,
+    /// Your login is restricted.
+    LoginRestricted,
 }
 
 impl MailKind {
@@ -87,6 +93,9 @@ impl MailKind {
             Self::EmailChanged => "email-changed",
             Self::EmailRestored => "email-restored",
             Self::AccountDeleted => "account-deleted",
+            Self::WrongCodes => "wrong-codes",
+            Self::LoginAfterFailures => "login-after-failures",
+            Self::LoginRestricted => "login-restricted",
         }
     }
 }

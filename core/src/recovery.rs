@@ -223,7 +223,8 @@ impl Engine {
         // The second factor stays (a mailbox alone is no second one), and so do its wrong codes: one more is let through.
         let policy = self.policy();
         let totp = user.totp.as_ref().map(|totp| totp.reopened(&policy.totp).unwrap_or_else(|| totp.clone()));
-        let user = User { email_verified_at, totp, ..user.with_password(hash, now) };
+        let known_browsers = Vec::new();
+        let user = User { email_verified_at, totp, known_browsers, ..user.with_password(hash, now) };
         let reset = Replaced { name: AuditName::PasswordReset, ending: Which::All };
         let (mut changes, mut deliveries) = self.replace_password(user, &reset, client).await?;
         let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);

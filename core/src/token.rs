@@ -116,6 +116,8 @@ tokens! {
     TicketToken = "dwt_",
     /// Proves that a mail was received; works once.
     LinkToken = "dwl_",
+    /// Tells a browser that has logged in before from strangers'; opens nothing.
+    BrowserToken = "dwb_",
 }
 
 fn generate(locator: [u8; 16], random: &dyn SecureRandom) -> Result<[u8; BYTES], Fault> {

@@ -97,6 +97,11 @@ impl Totp {
         self.recovery_codes.len()
     }
 
+    /// Codes that were wrong since the last complete login.
+    pub(crate) fn wrong_codes(&self) -> u32 {
+        self.wrong_codes
+    }
+
     /// Whether so many codes were wrong since the last login that no further one is looked at.
     pub(crate) fn is_spent(&self, policy: &TotpPolicy) -> bool {
         policy.max_failures > 0 && self.wrong_codes >= policy.max_failures

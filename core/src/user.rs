@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::email::Email;
 use crate::email_change::{FormerEmail, PendingEmail};
 pub use crate::id::UserId;
+use crate::known_browser::KnownBrowser;
 use crate::password::PasswordHash;
 use crate::recovery::ResetLink;
 use crate::time::Timestamp;
@@ -53,6 +54,9 @@ pub struct User {
     /// The addresses that can be taken back, oldest first.
     #[serde(default)]
     pub former_emails: Vec<FormerEmail>,
+    /// Browsers that have logged in, oldest first: each has its own count of failures.
+    #[serde(default)]
+    pub known_browsers: Vec<KnownBrowser>,
     /// Whether the account may log in.
     pub status: UserStatus,
     /// What the account may do.
@@ -83,6 +87,7 @@ impl User {
             reset: None,
             pending_email: None,
             former_emails: Vec::new(),
+            known_browsers: Vec::new(),
             status: UserStatus::Active,
             role,
             acceptances: Acceptances::default(),

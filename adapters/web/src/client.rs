@@ -11,6 +11,7 @@ use doorwarden_core::network::Network;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::cookie::KnownCookie;
 use crate::current::Auth;
 use crate::problem::Problem;
 
@@ -51,7 +52,9 @@ impl FromRequestParts<Auth> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, auth: &Auth) -> Result<Self, Problem> {
-        Ok(Self(client(&parts.headers, &parts.extensions, &auth.settings().trust_proxy)))
+        let client = client(&parts.headers, &parts.extensions, &auth.settings().trust_proxy);
+        let cookie = KnownCookie::of(&auth.engine().policy().public_url);
+        Ok(Self(client.with_browser(cookie.read(&parts.headers))))
     }
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
-use doorwarden_core::client::Client;
+use doorwarden_core::client::{Browser, Client};
 use doorwarden_core::error::Failure;
 use doorwarden_core::login::{LoggedIn, LoginRefusal, LoginRequest, LoginStep, TakeOver};
 use doorwarden_core::password::Password;
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use crate::body::{Fields, FromFields, JsonBody};
 use crate::client::Caller;
+use crate::cookie::KnownCookie;
 use crate::credential::Presented;
 use crate::current::Auth;
 use crate::options::DocumentBody;
@@ -230,6 +231,11 @@ pub(crate) async fn login(
     JsonBody(body): JsonBody<LoginBody>,
 ) -> Result<Response, Problem> {
     let LoginBody { identifier, password, want } = body;
+    let client = match (want, client.browser) {
+        // Who wants no cookie keeps none.
+        (Want::Token, Browser::Unknown) => client.with_browser(Browser::Forgetful),
+        _ => client,
+    };
     let request = LoginRequest { identifier, password, client: client.clone() };
     let step = auth.engine().login(request).await?;
     Stepping { auth, client, presented, want }.answer(step, &[]).await
@@ -349,7 +355,7 @@ impl Stepping {
     }
 
     async fn logged_in(self, logged_in: LoggedIn, codes: &[RecoveryCode]) -> Result<Response, Problem> {
-        let LoggedIn { user, session, token } = logged_in;
+        let LoggedIn { user, session, token, browser } = logged_in;
         let text = match self.want {
             Want::Cookie => None,
             Want::Token => Some(token.expose().to_string()),
@@ -361,6 +367,9 @@ impl Stepping {
         if self.want == Want::Cookie {
             let cookie = self.presented.cookie.set(&token);
             reply.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+            let known = KnownCookie::of(&self.auth.engine().policy().public_url);
+            let known = browser.and_then(|token| known.set(&token));
+            reply.headers_mut().extend(known.map(|cookie| (SET_COOKIE, cookie)));
             self.end_former().await;
         }
         Ok(reply)

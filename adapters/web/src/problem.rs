@@ -376,7 +376,7 @@ impl From<GuessRefusal> for Problem {
             GuessRefusal::LockedOut { retry_after } | GuessRefusal::Busy { retry_after } => {
                 problem.with_retry_after(retry_after)
             }
-            GuessRefusal::Closed => problem,
+            GuessRefusal::Closed | GuessRefusal::Untold(_) => problem,
         }
     }
 }

@@ -113,7 +113,7 @@ impl Reader<'_> {
 
 /// An event as the HTTP API writes it.
 fn body(event: &AuditEvent) -> Value {
-    let Client { address, user_agent } = &event.client;
+    let Client { address, user_agent, .. } = &event.client;
     let client = known(json!({ "address": address, "user_agent": user_agent }));
     known(json!({
         "id": event.id,

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 #[cfg(doc)]
+use crate::client::Browser;
+#[cfg(doc)]
 use crate::engine::Engine;
 use crate::guess::GuessRefusal;
+#[cfg(doc)]
+use crate::known_browser::KnownBrowser;
+use crate::lockout::GuessKind;
 use crate::password::UnmetRule;
 use crate::session::Session;
 use crate::sign_up::DocumentPolicy;
 use crate::time::seconds_to_wait;
-use crate::token::{SessionToken, TicketToken};
+use crate::token::{BrowserToken, SessionToken, TicketToken};
 use crate::totp::{TotpRefusal, TotpSetup};
 use crate::user::User;
 
@@ -66,6 +71,9 @@ pub struct LoggedIn {
     pub session: Session,
     /// Its token; it is nowhere else.
     pub token: SessionToken,
+    /// To be kept by a browser that logged in for the first time, for [`KnownBrowser::LASTS`], and shown with
+    /// [`Browser::showing`]; it is nowhere else.
+    pub browser: Option<BrowserToken>,
 }
 
 /// Why a login, or a step of it, is refused.
@@ -144,6 +152,8 @@ impl From<GuessRefusal> for LoginRefusal {
         match refusal {
             GuessRefusal::LockedOut { retry_after } => Self::LockedOut { retry_after },
             GuessRefusal::Closed => Self::Closed,
+            GuessRefusal::Untold(GuessKind::Password) => Self::InvalidCredentials,
+            GuessRefusal::Untold(GuessKind::Code) => Self::InvalidCode,
             GuessRefusal::Busy { retry_after } => Self::Busy { retry_after },
         }
     }

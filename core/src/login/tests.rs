@@ -24,6 +24,7 @@ fn progress() -> LoginProgress {
         password_at,
         password_set_at: None,
         second_factor_at: None,
+        browser: BrowserStanding::Forgetful,
         awaits: None,
     }
 }

@@ -6,6 +6,7 @@
 
 mod advice;
 mod explain;
+mod preset;
 mod problem;
 mod problems;
 mod unavailable;
@@ -26,6 +27,7 @@ use crate::session::SessionPolicy;
 use crate::sign_up::SignUpPolicy;
 use crate::totp::TotpPolicy;
 pub use explain::Explanation;
+pub use preset::nist;
 pub use problem::PolicyProblem;
 pub use unavailable::unavailable;
 pub use weaknesses::Weakness;

@@ -16,15 +16,11 @@ const fn lack(key: &'static str, only: &'static [&'static str]) -> Lack {
 }
 
 const LACKS: &[Lack] = &[
-    lack("preset", &["classic"]),
     lack("store.directory", &["sqlite:*", "memory:"]),
     lack("store.volatile", &["same"]),
     lack("mail.transport", &["dir:*", "none"]),
     lack("login.modes", &["session"]),
     lack("sign_up.invitation", &["off"]),
-    lack("lockout.known_browser", &["false"]),
-    lack("lockout.notify", &["false"]),
-    lack("lockout.tell", &["true"]),
     lack("session.cache", &["off"]),
     lack("web.metrics", &["false"]),
     lack("sso.oidc", &[]),
@@ -106,21 +102,6 @@ mod tests {
                 r#"sign_up.invitation = "required": allowed is "off": anything else is not available in this build"#,
             ),
             (
-                "lockout.known_browser",
-                "true",
-                "lockout.known_browser = true: allowed is false: anything else is not available in this build",
-            ),
-            (
-                "lockout.notify",
-                "true",
-                "lockout.notify = true: allowed is false: anything else is not available in this build",
-            ),
-            (
-                "lockout.tell",
-                "false",
-                "lockout.tell = false: allowed is true: anything else is not available in this build",
-            ),
-            (
                 "session.cache",
                 r#""1s""#,
                 r#"session.cache = "1s": allowed is "off": anything else is not available in this build"#,
@@ -134,7 +115,6 @@ mod tests {
     #[test]
     fn other_keys_of_a_file_are_judged_by_the_same_list() {
         let settings = serde_json::json!({
-            "preset": "nist",
             "store": { "directory": "postgres://u:p@db/x", "volatile": "redis://:p@cache" },
             "web": { "metrics": true },
             "sso": { "oidc": [{ "id": "corp", "client_secret": "env:X" }], "saml": [] },
@@ -143,7 +123,6 @@ mod tests {
         assert_eq!(
             seen,
             [
-                r#"preset = "nist""#,
                 r#"store.directory = "postgres://…@db/x""#,
                 r#"store.volatile = "redis://…@cache""#,
                 "web.metrics = true",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Policy;
 use crate::duration::text;
 use crate::password::CharacterClass;
+use crate::totp::TotpMode;
 
 /// One setting that is weaker than its figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,8 +107,9 @@ impl Found {
         self.weak(shortest < 8, ["F10", "password.min_length"], || format!("{shortest} is shorter than 8 characters"));
         let classes = [CharacterClass::Letter, CharacterClass::Digit, CharacterClass::Special];
         let fewer = classes.iter().any(|class| !password.require.contains(class));
-        // Length replaces classes from 15 characters on (NIST SP 800-63B-4).
-        self.weak(fewer && shortest < 15, ["F10", "password.require"], || {
+        // Length replaces classes from 15 characters on, and a second factor does (NIST SP 800-63B-4).
+        let alone = policy.totp.mode != TotpMode::Required || !policy.totp.roles.is_empty();
+        self.weak(fewer && alone && shortest < 15, ["F10", "password.require"], || {
             "passwords of fewer than 15 characters may lack letters, digits or special characters".to_owned()
         });
         let cost = password.bcrypt_cost;
@@ -206,5 +208,9 @@ mod tests {
         let rows = |changes: &[_]| changed(changes).weaknesses().iter().map(|w| (w.row, w.key)).collect::<Vec<_>>();
         assert_eq!(rows(&[("password.require", r#"["letter", "digit"]"#)]), [("F10", "password.require")]);
         assert_eq!(rows(&[("password.require", "[]"), ("password.min_length", "15")]), []);
+        let required = ("totp.mode", r#""required""#);
+        assert_eq!(rows(&[("password.require", "[]"), required]), [], "and so does a second factor of everybody");
+        let of_some = [("password.require", "[]"), required, ("totp.roles", r#"["admin"]"#)];
+        assert_eq!(rows(&of_some), [("F10", "password.require")]);
     }
 }

@@ -6,7 +6,7 @@ use crate::delivery::Delivery;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guess;
-use crate::lockout::Verdict;
+use crate::lockout::{Alarm, Verdict};
 use crate::seal::Sealed;
 use crate::store::{Change, CommitError, UserKey, Write};
 use crate::ticket::TicketKey;
@@ -57,7 +57,8 @@ impl Engine {
             let user = self.owner(redeeming.user).await?;
             let Some(totp) = user.totp.clone() else { return self.refuse_without_totp(&redeeming).await };
             if totp.is_spent(&policy.totp) {
-                return Err(Failure::Refused(TotpRefusal::CodesSpent));
+                let refusal = if policy.lockout.tell { TotpRefusal::CodesSpent } else { TotpRefusal::InvalidCode };
+                return Err(Failure::Refused(refusal));
             }
             let seed = totp.seed(user.id, self.keys())?;
             let (totp, used) = match totp.redeem(&seed, redeeming.code, &policy.totp, now) {
@@ -67,8 +68,9 @@ impl Engine {
                     (totp, used)
                 }
                 Redeemed::Wrong(totp) => {
+                    let alarms = self.alarms_of(&totp, &user, redeeming.client)?;
                     let counted = User { totp: Some(totp), ..user };
-                    match self.note_wrong_code(&redeeming, Some(counted)).await {
+                    match self.note_wrong_code(&redeeming, Some(counted), alarms).await {
                         Ok(()) => return Err(Failure::Refused(TotpRefusal::InvalidCode)),
                         Err(CommitError::Stale) => continue,
                         Err(other) => return Err(unexpected(other).into()),
@@ -108,7 +110,7 @@ impl Engine {
             let codes = codes.collect::<Result<Vec<_>, _>>()?;
             let confirmed = Totp::confirm((&seed, sealed.clone()), redeeming.code, &codes, &policy.totp, now);
             let Some(totp) = confirmed else {
-                self.note_wrong_code(&redeeming, None).await.map_err(unexpected)?;
+                self.note_wrong_code(&redeeming, None, Vec::new()).await.map_err(unexpected)?;
                 return Err(Failure::Refused(TotpRefusal::InvalidCode));
             };
             self.take_for_code(ticket.take()).await?;
@@ -174,16 +176,33 @@ impl Engine {
         if redeeming.ticket.is_some() {
             return Err(Failure::Refused(TotpRefusal::TicketInvalid));
         }
-        self.note_wrong_code(redeeming, None).await.map_err(unexpected)?;
+        self.note_wrong_code(redeeming, None, Vec::new()).await.map_err(unexpected)?;
         Err(Failure::Refused(TotpRefusal::InvalidCode))
     }
 
     /// Puts a wrong code on the trail, and on the account's count where it has one.
-    async fn note_wrong_code(&self, redeeming: &Redeeming<'_>, counted: Option<User>) -> Result<(), CommitError> {
+    async fn note_wrong_code(
+        &self,
+        redeeming: &Redeeming<'_>,
+        counted: Option<User>,
+        alarms: Vec<Delivery>,
+    ) -> Result<(), CommitError> {
         let event = self.event(redeeming.name, redeeming.client)?.of_user(redeeming.user).refused_by("invalid_code");
         let mut changes = vec![Change::Audit(event)];
         changes.extend(counted.map(Write::Update).map(Change::User));
-        self.directory().commit(&changes).await
+        self.post(changes, alarms).await
+    }
+
+    /// What the owner is told as this many codes have been wrong since the last login.
+    fn alarms_of(&self, totp: &Totp, user: &User, client: &Client) -> Result<Vec<Delivery>, Fault> {
+        /// A code can be mistyped, and its time can run out; who has the password and no code is at it again.
+        const SUSPICIOUS: u32 = 3;
+        let policy = self.policy();
+        let suspicious = policy.lockout.notify && totp.wrong_codes() == SUSPICIOUS;
+        let spent = !policy.lockout.tell && totp.is_spent(&policy.totp);
+        let alarms = [(suspicious, Alarm::WrongCodes(SUSPICIOUS)), (spent, Alarm::Restricted)];
+        let due = alarms.into_iter().filter(|(due, _)| *due);
+        due.filter_map(|(_, alarm)| self.alarm(user, alarm, client).transpose()).collect()
     }
 
     fn recovery_code_used(&self, user: &User, left: usize, client: &Client) -> Result<Consequence, Fault> {

@@ -57,7 +57,7 @@ fn an_event_in_json_has_the_fields_of_the_http_api() {
 fn fa5_a_user_agent_can_neither_turn_its_line_nor_end_it_nor_add_a_fact() {
     let machine = Machine::new();
     let hostile = "x\u{202e}\" rule=none\n2026-01-01T00:00:00Z  user.changed\u{1b}[2J\u{9b}\u{2067}";
-    let client = Client { address: None, user_agent: Some(hostile.to_owned()) };
+    let client = Client { user_agent: Some(hostile.to_owned()), ..Client::default() };
     assert!(log_in(&machine.service(), "nobody@example.org", "wrong", client).is_err());
 
     let table = machine.done(&["audit"]);

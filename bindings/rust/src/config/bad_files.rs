@@ -140,8 +140,14 @@ fn cf1_a_bad_file_is_refused_with_file_line_key_value_and_what_is_allowed() {
         ("[console]\nlogo = \"logo.svg\"", &["2: console.logo = \"logo.svg\": allowed is file:PATH, or empty"]),
         ("[console]\nname = \"a\\nb\"", &["2: console.name = \"a\\nb\": allowed is 1 to 100 characters on one line"]),
         (
-            "preset = \"nist\"",
-            &["1: preset = \"nist\": allowed is \"classic\": anything else is not available in this build"],
+            "preset = \"nist\"\n[password]\nmax_age = \"90d\"",
+            &[
+                "3: password.max_age = \"90d\": allowed is \"never\" under preset = \"nist\": NIST SP 800-63B-4 wants no password to expire",
+            ],
+        ),
+        (
+            "preset = \"nist\"\n[session]\nlifetime = \"2d\"",
+            &["3: session.lifetime = \"2d\": allowed is at most session.max_lifetime, which is \"1d\""],
         ),
         ("preset = \"strict\"", &["1: preset = \"strict\": allowed is \"classic\" or \"nist\""]),
         (

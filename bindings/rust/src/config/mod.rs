@@ -12,6 +12,7 @@
 //! ```
 
 mod error;
+mod preset;
 mod reading;
 mod sso;
 mod store;
@@ -37,23 +38,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use error::{ConfigurationError, ConfigurationProblem};
+pub use preset::Preset;
 pub use sso::{OidcRealm, OnUnknown, SamlAttributes, SamlRealm, SsoSection};
 pub use store::{DirectoryPlace, StoreSection};
 pub use web::{ConsoleSection, WebSection};
 
 use crate::seal_key::{SealKeyError, load_seal_keys};
 use web::LOCALES;
-
-/// Which rules a file begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Preset {
-    /// The defaults of every key, as documented.
-    #[default]
-    Classic,
-    /// The advice of NIST SP 800-63B-4.
-    Nist,
-}
 
 /// The whole file. A key left out has its default.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -201,7 +192,6 @@ impl Configuration {
     /// Every impossible value, every contradiction, and everything that is not available in this build.
     pub fn problems(&self) -> Vec<PolicyProblem> {
         let lacking = unavailable(&json!({
-            "preset": self.preset,
             "store": self.store,
             "web": { "metrics": self.web.metrics },
             "sso": self.sso,
@@ -242,6 +232,11 @@ impl Configuration {
     }
 
     fn contradictions(&self, found: &mut Vec<PolicyProblem>) {
+        if self.preset == Preset::Nist && self.password.max_age.is_some() {
+            let seen = json!(self.password).get("max_age").cloned().unwrap_or_default();
+            let says = "\"never\" under preset = \"nist\": NIST SP 800-63B-4 wants no password to expire";
+            found.push(PolicyProblem::new("password.max_age", &seen, says));
+        }
         let old = &self.store.seal_keys_old;
         for (at, key) in old.iter().enumerate() {
             if *key == self.store.seal_key || old.iter().take(at).any(|earlier| earlier == key) {

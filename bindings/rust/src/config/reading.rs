@@ -14,8 +14,8 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
 
-use super::Configuration;
 use super::error::{ConfigurationError, ConfigurationProblem};
+use super::{Configuration, preset};
 
 /// Which keys there are, as the schema tells.
 #[derive(Debug, Clone)]
@@ -79,7 +79,11 @@ pub(super) fn read(text: &str, file: &str) -> Result<Configuration, Configuratio
     }
     let mut reader = Reader { document: &document, all_keys: Shape::of_file().keys(), found: Vec::new() };
     let Shape::Table(keys) = Shape::of_file() else { return Ok(Configuration::default()) };
-    let sound = reader.table(document.table, &keys, &[]);
+    let mut sound = reader.table(document.table, &keys, &[]);
+    let lines = preset::lines(&sound);
+    if let Ok(table) = DeTable::parse(&lines) {
+        preset::complete(&mut sound, table.into_inner());
+    }
     let mut found = reader.found;
     let mut configuration = deserialize(sound, 0..text.len()).unwrap_or_default();
     configuration.given = document.given();

@@ -32,6 +32,7 @@ impl Configuration {
     pub fn explain(&self) -> Vec<Explanation> {
         let mut sentences = self.policy().explain();
         sentences.extend(self.tell_store());
+        sentences.extend(self.tell_presets());
         sentences.extend(self.tell_web_and_console());
         sentences.extend(self.tell_realms());
         let place = |sentence: &Explanation| SECTIONS.iter().position(|section| *section == sentence.section());

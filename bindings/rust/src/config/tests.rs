@@ -348,3 +348,63 @@ fn the_reference_says_the_defaults() {
         assert_eq!(read.pointer(&pointer), Some(&from_page), "{key}");
     }
 }
+
+#[test]
+fn the_preset_nist_applies_where_the_file_is_silent() {
+    let read = |text: &str| Configuration::parse(text, "f").unwrap();
+    let nist = read("preset = \"nist\"").policy();
+    let (password, lockout, totp, session) = (&nist.password, &nist.lockout, &nist.totp, &nist.session);
+    assert_eq!((password.min_length, password.require.len()), (8, 0), "everybody has a second factor");
+    assert!(password.forbid_common && password.forbid_identifiers && lockout.escalate && lockout.known_browser);
+    assert!(lockout.tell && !lockout.notify && lockout.max_failures == 10);
+    assert_eq!((totp.mode, totp.max_failures), (doorwarden_core::totp::TotpMode::Required, 20));
+    let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
+    assert_eq!((session.lifetime, session.idle, session.max_lifetime), (hours(8), Some(hours(1)), hours(24)));
+    assert_eq!(nist.recovery.link, std::time::Duration::from_secs(600));
+    // Every other key is as under classic.
+    let classic = Policy::default().settings();
+    let mut back = nist.settings();
+    for (key, _) in doorwarden_core::policy::nist(true) {
+        let pointer = format!("/{}", key.replace('.', "/"));
+        *back.pointer_mut(&pointer).unwrap() = classic.pointer(&pointer).unwrap().clone();
+    }
+    assert_eq!(back, classic);
+}
+
+#[test]
+fn a_file_s_own_keys_override_the_preset_and_15_characters_stand_in_for_a_second_factor() {
+    let min_length = |text: &str| {
+        let text = format!("preset = \"nist\"\n{text}");
+        Configuration::parse(&text, "f").unwrap().policy().password.min_length
+    };
+    for (text, expected) in [
+        ("", 8),
+        ("totp.mode = \"required\"", 8),
+        ("totp.mode = \"optional\"", 15),
+        ("totp.roles = [\"admin\"]", 15),
+        ("totp.roles = []", 8),
+        ("totp.mode = \"optional\"\npassword.min_length = 12", 12),
+    ] {
+        assert_eq!(min_length(text), expected, "{text}");
+    }
+    let policy = Configuration::parse("preset = \"nist\"\n[lockout]\nescalate = false\n", "f").unwrap().policy();
+    assert!(!policy.lockout.escalate && policy.lockout.known_browser);
+}
+
+#[test]
+fn explain_prints_the_difference_between_the_presets_and_what_holds() {
+    let told = |text: &str| -> Vec<String> {
+        Configuration::parse(text, "f").unwrap().explain().iter().map(ToString::to_string).collect()
+    };
+    for (text, sentence) in [
+        ("", "lockout.escalate is false under classic and true under nist; here it is false (preset)"),
+        ("preset = \"nist\"", "lockout.escalate is false under classic and true under nist; here it is true (preset)"),
+        ("", "password.min_length is 8 under classic and 15 under nist; here it is 8 (preset)"),
+        (
+            "preset = \"nist\"",
+            "recovery.link is \"30m\" under classic and \"10m\" under nist; here it is \"10m\" (preset)",
+        ),
+    ] {
+        assert!(told(text).iter().any(|told| told == sentence), "{sentence}: {:#?}", told(text));
+    }
+}

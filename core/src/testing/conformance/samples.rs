@@ -9,6 +9,7 @@ use crate::audit::{AuditEvent, AuditName, EventId};
 use crate::client::Client;
 use crate::delivery::{Delivery, DeliveryId, Parcel};
 use crate::email::Email;
+use crate::known_browser::BrowserStanding;
 use crate::login::LoginProgress;
 use crate::password::PasswordHash;
 use crate::registration::{PendingRegistration, RegistrationId};
@@ -151,7 +152,8 @@ pub(super) fn full_registration(number: u32, text: &str) -> PendingRegistration 
 }
 
 pub(super) fn client(user_agent: &str) -> Client {
-    Client { address: Some("2001:db8::7".parse().unwrap()), user_agent: Some(user_agent.to_owned()) }
+    let address = Some("2001:db8::7".parse().unwrap());
+    Client { address, user_agent: Some(user_agent.to_owned()), ..Client::default() }
 }
 
 pub(super) fn digest(purpose: &str, number: u32) -> Digest {
@@ -214,6 +216,7 @@ pub(super) fn ticket(user: UserId, expires_at: Timestamp) -> Ticket {
         password_at: at(0),
         second_factor_at: None,
         password_set_at: None,
+        browser: BrowserStanding::Forgetful,
         awaits: None,
     };
     Ticket::new(Grant::Login(progress), at(0), expires_at)

@@ -7,6 +7,7 @@ use futures_executor::block_on;
 use super::race;
 use super::samples::{at, digest, hostile_texts, ticket, user_id, whole};
 use crate::client::Client;
+use crate::known_browser::BrowserStanding;
 use crate::login::LoginProgress;
 use crate::session::SessionMode;
 use crate::store::TicketStore;
@@ -54,7 +55,8 @@ pub fn peek_leaves_the_ticket(open: &dyn Fn() -> Arc<dyn TicketStore>) {
 pub fn what_was_put_is_read_back_whole(open: &dyn Fn() -> Arc<dyn TicketStore>) {
     let store = open();
     let logins = hostile_texts().into_iter().map(|text| {
-        let client = Client { address: Some("203.0.113.9".parse().unwrap()), user_agent: Some(text) };
+        let client =
+            Client { address: Some("203.0.113.9".parse().unwrap()), user_agent: Some(text), ..Client::default() };
         Grant::Login(LoginProgress {
             user: user_id(1),
             mode: SessionMode::Api,
@@ -62,6 +64,7 @@ pub fn what_was_put_is_read_back_whole(open: &dyn Fn() -> Arc<dyn TicketStore>) 
             password_at: at(-7),
             second_factor_at: Some(at(-6)),
             password_set_at: Some(at(-8)),
+            browser: BrowserStanding::Known(digest("browser", 1)),
             awaits: None,
         })
     });

@@ -417,7 +417,7 @@ export default {
     terms_not_accepted: 'Accept the current documents to go on. If they changed just now, load the page again.',
     field_required: 'Fill this in.',
     locked_out: 'Too many failed attempts in a row. Logging in to this account is paused for {time}. If it goes on after that, contact your administrator.',
-    locked_for_good: 'Too many wrong codes. Contact your administrator to log in again.',
+    locked_for_good: 'Too many failed attempts since the last login. Set a new password by e-mail, or contact your administrator.',
     too_many_requests: 'Too many requests. Try again in {time}.',
     busy: 'The server is busy right now. Try again in {time}.',
     unavailable: 'The server can’t answer right now. Try again in a moment.',
