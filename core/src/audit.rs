@@ -153,6 +153,12 @@ audit_names! {
     /// A recovery code was used, and is gone.
     RecoveryCodeUsed = "recovery_code.used",
     /// An administrator, the command or its owner changed an account.
+    /// An invitation was made.
+    InvitationCreated = "invitation.created",
+    /// An invitation made an account.
+    InvitationRedeemed = "invitation.redeemed",
+    /// An invitation was revoked.
+    InvitationRevoked = "invitation.revoked",
     UserChanged = "user.changed",
     /// An account was deleted, with all that hung on it.
     UserDeleted = "user.deleted",

@@ -64,6 +64,8 @@ ids! {
     EventId,
     /// A delivery of the outbox.
     DeliveryId,
+    /// An invitation; unlike its token it is no secret.
+    InvitationId,
 }
 
 /// The text isn't a UUID.

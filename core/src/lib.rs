@@ -50,6 +50,7 @@
 //! | [`session`] | [`Engine::check`](engine::Engine::check) for every request, [`extend`](engine::Engine::extend), [`log_out`](engine::Engine::log_out) |
 //! | [`totp`] | [`Engine::totp_setup`](engine::Engine::totp_setup), then [`totp_confirm`](engine::Engine::totp_confirm); [`totp_disable`](engine::Engine::totp_disable), [`reset_totp`](engine::Engine::reset_totp) |
 //! | [`account`] | [`Engine::export_account`](engine::Engine::export_account), [`change_account`](engine::Engine::change_account), [`delete_account`](engine::Engine::delete_account) |
+//! | [`invitation`] | [`Engine::invite`](engine::Engine::invite), [`invitations`](engine::Engine::invitations), [`revoke_invitation`](engine::Engine::revoke_invitation) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
 //! # The rest
@@ -97,6 +98,7 @@ pub mod engine;
 pub mod error;
 pub mod guess;
 pub mod hashing;
+pub mod invitation;
 pub mod keypair;
 pub mod known_browser;
 pub mod lockout;

@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::email::Email;
 use crate::engine::Engine;
 use crate::error::Fault;
+use crate::id::InvitationId;
 pub use crate::id::RegistrationId;
 use crate::password::{Password, PasswordHash};
 use crate::seal::{SealKeys, Sealed};
@@ -42,6 +43,9 @@ pub struct PendingRegistration {
     pub locale: Option<String>,
     /// The role that the account will have.
     pub role: Role,
+    /// The invitation of which this registration holds a use, for as long as it is there and hasn't lapsed.
+    #[serde(default)]
+    pub invitation: Option<InvitationId>,
     /// The digest of the mail link's token.
     pub link: Digest,
     /// The token itself, sealed, so that the same link can be sent again.
@@ -132,6 +136,7 @@ mod tests {
             acceptances: Acceptances::default(),
             locale: None,
             role: Role::user(),
+            invitation: None,
             link: Digest::of(&[n]),
             sealed_link: keys.seal(b"token", "link", &[n], &SystemRandom).unwrap(),
             client: Client::default(),

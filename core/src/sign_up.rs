@@ -4,7 +4,7 @@
 //! form ──▶ read and check, all rules at once ──▶ refused
 //!            │
 //!            ▼
-//!          admit (client address) ──▶ gate of the host ──▶ hash the password
+//!          admit (client address) ──▶ invitation ──▶ gate of the host ──▶ hash the password
 //!            │
 //!            ▼                       ┌─ address must be proved ──▶ pending registration + mail ──▶ VerifyEmail
 //!          load ──▶ decide ──▶ commit┤                                    │ sign_up/verification.rs
@@ -15,6 +15,7 @@
 //! nobody learns by signing up who has an account, neither from the answer nor from a login afterwards.
 
 mod form;
+mod invited;
 mod policy;
 mod verification;
 
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::form::{AcceptedVersions, SignUpForm};
+pub(crate) use self::form::hides;
+pub use self::form::{AcceptedVersions, PresentedInvitation, SignUpForm};
 pub(crate) use self::form::{FULL_NAME_CHARACTERS, demanded, text};
 pub use self::policy::{Demand, DocumentPolicy, FieldPolicy, SignUpPolicy};
 pub use self::verification::{RegistrationShown, VerificationRefusal};
@@ -33,6 +35,7 @@ use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
+use crate::invitation::Invitation;
 use crate::mail::{self, Envelope, Mail, MailKind, MailedLink};
 use crate::password::{PasswordHash, UnmetRule};
 use crate::policy::Policy;
@@ -41,7 +44,7 @@ use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, Write};
 use crate::time::{Timestamp, seconds_to_wait};
 use crate::token::LinkToken;
-use crate::user::{Acceptances, Role, User, UserId};
+use crate::user::{Acceptances, User, UserId};
 
 use self::form::Applicant;
 
@@ -63,6 +66,12 @@ pub enum SignUpRefusal {
     /// Only invitations and administrators make accounts.
     #[error("sign-up is closed: contact your administrator")]
     Closed,
+    /// Only who is invited may sign up.
+    #[error("an invitation is required: ask whoever runs this service for one")]
+    InvitationRequired,
+    /// The invitation is unknown, used up, expired, revoked or for somebody else; which, nobody is told.
+    #[error("the invitation doesn't work: ask whoever gave it to you for another")]
+    InvitationInvalid,
     /// The host's gate, or the list of e-mail domains, refused in its own words.
     #[error("{0}")]
     Refused(String),
@@ -117,6 +126,8 @@ impl SignUpRefusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Closed => "sign_up_closed",
+            Self::InvitationRequired => "invitation_required",
+            Self::InvitationInvalid => "invitation_invalid",
             Self::Refused(_) => "sign_up_refused",
             Self::InvalidEmail(_) => "invalid_email",
             Self::InvalidUsername(_) => "invalid_username",
@@ -189,13 +200,13 @@ impl Engine {
     /// [`SignUpRefusal`] names the first thing that is wrong; all unmet rules of the password come at once.
     pub async fn sign_up(&self, form: SignUpForm) -> Result<SignUpOutcome, Failure<SignUpRefusal>> {
         let policy = self.policy();
-        if !policy.sign_up.open {
-            return Err(Failure::Refused(SignUpRefusal::Closed));
-        }
+        form.check_door(&policy.sign_up).map_err(Failure::Refused)?;
         let applicant = form.check(&policy, self.password_rules()).map_err(Failure::Refused)?;
         self.admit_client(&form.client)
             .await
             .map_err(|f| f.map(|r| SignUpRefusal::TooManyRequests { retry_after: r }))?;
+        // Before the hash: who has no invitation costs none.
+        self.welcome(&form, &applicant.email).await?;
         if let Some(gate) = self.gate() {
             let attempt = SignUpAttempt { email: &applicant.email, form: &form };
             gate.admit(&attempt).await?.map_err(|words| Failure::Refused(SignUpRefusal::Refused(words)))?;
@@ -247,10 +258,11 @@ impl Engine {
         let mailed = self.admit_mail(MailKind::VerifyEmail, policy.mail.per_hour, &applicant.email).await?;
         for _ in 0..DECISIONS {
             let now = self.now();
+            let invitation = self.welcome(form, &applicant.email).await?;
             let facts = self.facts(applicant).await?;
             let room = facts.make_room(now).map_err(Failure::Refused)?;
             let token = LinkToken::generate([0; 16], self.random())?;
-            let registration = self.pending(form, applicant, &hash, &token, policy)?;
+            let registration = self.pending(form, applicant, &hash, &token, invitation.as_ref(), policy)?;
             let mail = match &facts.owner {
                 Some(owner) => self.mail_to_owner(owner, policy),
                 None => {
@@ -259,9 +271,11 @@ impl Engine {
             };
             let event = self.event(AuditName::UserSignedUp, &form.client)?.of_subject(applicant.email.key());
             let event = event.with("registration", registration.id.to_string()).with("taken", facts.owner.is_some());
+            let event = invited::note(event.with("mailed", mailed), invitation.as_ref());
             let mut changes: Vec<_> = room.into_iter().map(Change::Lapse).collect();
-            changes.push(Change::Register(registration));
-            changes.push(Change::Audit(event.with("mailed", mailed)));
+            // The registration itself is what holds the use: this is only the revision that it was decided on.
+            changes.extend(invitation.map(|held| Change::Invitation(Write::Update(held))));
+            changes.extend([Change::Register(registration), Change::Audit(event)]);
             let deliveries = match mailed {
                 true => vec![Delivery::of_mail(&mail, self.keys(), now, self.random())?],
                 false => Vec::new(),
@@ -282,6 +296,7 @@ impl Engine {
         applicant: &Applicant,
         hash: &PasswordHash,
         token: &LinkToken,
+        invitation: Option<&Invitation>,
         policy: &Policy,
     ) -> Result<PendingRegistration, Fault> {
         let now = self.now();
@@ -302,7 +317,8 @@ impl Engine {
             fingerprint: PendingRegistration::fingerprint(self.keys(), id, &form.password),
             acceptances: form.accepted.at(now, Acceptances::default(), &policy.sign_up),
             locale: form.locale.clone(),
-            role: Role::user(),
+            role: invited::role(invitation),
+            invitation: invitation.map(|invitation| invitation.id),
             link: token.digest(),
             sealed_link,
             client: form.client.clone(),
@@ -320,8 +336,10 @@ impl Engine {
     ) -> Result<SignUpOutcome, Failure<SignUpRefusal>> {
         for _ in 0..DECISIONS {
             let now = self.now();
+            let invitation = self.welcome(form, &applicant.email).await?;
             let facts = self.facts(applicant).await?;
             let room = facts.make_room(now).map_err(Failure::Refused)?;
+            let role = invited::role(invitation.as_ref());
             let user = User {
                 username: applicant.username.clone(),
                 full_name: applicant.full_name.clone(),
@@ -330,10 +348,14 @@ impl Engine {
                 password_changed_at: Some(now),
                 acceptances: form.accepted.at(now, Acceptances::default(), &self.policy().sign_up),
                 locale: form.locale.clone(),
-                ..User::new(UserId::generate(now, self.random())?, applicant.email.clone(), Role::user(), now)
+                ..User::new(UserId::generate(now, self.random())?, applicant.email.clone(), role, now)
             };
             let event = self.event(AuditName::UserSignedUp, &form.client)?.of_user(user.id);
+            let event = invited::note(event, invitation.as_ref());
             let mut changes: Vec<_> = room.into_iter().map(Change::Lapse).collect();
+            if let Some(invitation) = invitation {
+                changes.extend(self.redeem(invitation, user.id, &form.client)?);
+            }
             changes.extend([Change::User(Write::Create(user.clone())), Change::Audit(event)]);
             match self.commit(changes, Vec::new()).await {
                 Ok(()) => return Ok(SignUpOutcome::SignedUp(Box::new(user))),

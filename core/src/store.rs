@@ -6,7 +6,7 @@
 //!
 //! | port | holds |
 //! |---|---|
-//! | [`Directory`] | users, pending registrations, audit trail, outbox |
+//! | [`Directory`] | users, pending registrations, invitations, audit trail, outbox |
 //! | [`SessionStore`] | sessions, by user |
 //! | [`LockoutStore`] | failures and guesses in flight by subject, rates |
 //! | [`TicketStore`] | single-use proofs with a lifetime |
@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition, AuditRecord, EventId};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
+use crate::invitation::{Invitation, InvitationId};
 use crate::lockout::{
     Charge, Forgiven, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
 };
@@ -57,6 +58,8 @@ pub enum Change {
     Settle(RegistrationId),
     /// A pending registration lapsed: it is removed if it is still there.
     Lapse(RegistrationId),
+    /// An invitation.
+    Invitation(Write<Invitation>),
     /// A line of the audit trail.
     Audit(AuditEvent),
     /// Both ends of the audit chain, of which there is one.
@@ -173,6 +176,16 @@ pub enum RegistrationKey<'a> {
     UsernameSkeleton(&'a str),
 }
 
+/// By what an invitation is found.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum InvitationKey {
+    /// The id.
+    Id(InvitationId),
+    /// The digest of the token.
+    Token(Digest),
+}
+
 /// A page of users, in order of creation.
 #[derive(Debug, Clone, Default)]
 pub struct UserPage<'a> {
@@ -189,9 +202,11 @@ pub struct UserPage<'a> {
 pub struct Retention {
     /// Registrations that lapsed before this.
     pub registrations_before: Timestamp,
+    /// Invitations that ended before this.
+    pub invitations_before: Timestamp,
 }
 
-/// Users, pending registrations, audit trail and outbox.
+/// Users, pending registrations, invitations, audit trail and outbox.
 ///
 /// An adapter promises:
 /// 1. A commit is applied whole or not at all, and once `commit` returns `Ok` it survives a crash of the process.
@@ -209,6 +224,8 @@ pub struct Retention {
 /// 9. The audit chain is an aggregate as in 2, of which there is one. An event gets one link: where it has one or isn't
 ///    there, the commit is stale. `audit_records` reads what is stored, byte for byte, in the order of positions, and no
 ///    content of a record makes it fail.
+/// 10. An invitation's held uses are its registrations that haven't lapsed at the moment asked about; one that is gone,
+///     by whatever change or sweep, holds nothing from that moment.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The user of a key.
@@ -225,6 +242,15 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
     /// The registrations of an e-mail key, newest first, at most `limit`.
     async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault>;
+
+    /// The invitation of a key.
+    async fn invitation(&self, by: InvitationKey) -> Result<Option<Invitation>, Fault>;
+
+    /// Invitations in order of creation, only those after `after`, at most `limit`.
+    async fn invitations(&self, after: Option<InvitationId>, limit: usize) -> Result<Vec<Invitation>, Fault>;
+
+    /// How many uses of an invitation pending registrations hold at `now`.
+    async fn held_uses(&self, id: InvitationId, now: Timestamp) -> Result<u32, Fault>;
 
     /// A page of the audit trail, oldest first, each event with its place.
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault>;

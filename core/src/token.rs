@@ -118,6 +118,8 @@ tokens! {
     LinkToken = "dwl_",
     /// Tells a browser that has logged in before from strangers'; opens nothing.
     BrowserToken = "dwb_",
+    /// Lets its holder sign up, as often as the invitation says.
+    InvitationToken = "dwi_",
 }
 
 fn generate(locator: [u8; 16], random: &dyn SecureRandom) -> Result<[u8; BYTES], Fault> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::delivery::Delivery;
 use crate::engine::{Engine, Inner};
 use crate::error::Fault;
+use crate::invitation::Invitation;
 use crate::session::Session;
 use crate::store::{Change, CommitError, Retention, Write};
 
@@ -152,8 +153,12 @@ impl Engine {
     }
 
     async fn sweep(&self) -> Result<(), Fault> {
-        let now = self.now();
-        let retention = Retention { registrations_before: now };
+        let (now, policy) = (self.now(), self.policy());
+        let retention = Retention {
+            registrations_before: now,
+            // A registration that holds a use may outlive the invitation's own time by its link's.
+            invitations_before: now.before(Invitation::REMEMBERED.saturating_add(policy.sign_up.verify_link)),
+        };
         while self.directory().sweep(&retention, SLICE).await? == SLICE {}
         while self.sessions().sweep(now.before(Session::REMEMBERED), SLICE).await? == SLICE {}
         while self.lockouts().sweep(now, SLICE).await? == SLICE {}

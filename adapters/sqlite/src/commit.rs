@@ -3,6 +3,7 @@
 //! Whether a change is applied is decided by the row count of one conditional statement.
 
 use doorwarden_core::delivery::Delivery;
+use doorwarden_core::invitation::{Invitation, InvitationId};
 use doorwarden_core::registration::{PendingRegistration, RegistrationId};
 use doorwarden_core::store::{Change, Marker, Requirement, UniqueRule, Write};
 use doorwarden_core::user::{Revision, User, UserId};
@@ -23,12 +24,16 @@ statements! {
     DELETE_USER = "DELETE FROM users WHERE id = ?1 AND revision = ?2";
     ADMINISTRATOR = "SELECT 1 FROM users WHERE id = ?1 AND administrator = 1";
     ANY_ADMINISTRATOR = "SELECT 1 FROM users WHERE administrator = 1 AND id > x'' LIMIT 1";
-    REGISTER = "INSERT INTO registrations (id, email_key, link, created_at, expires_at, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+    REGISTER = "INSERT INTO registrations (id, email_key, link, created_at, expires_at, invitation, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
     REMOVE_REGISTRATION = "DELETE FROM registrations WHERE id = ?1";
     HOLD_USERNAME = "INSERT INTO usernames (skeleton, holder_kind, holder) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     HELD_USERNAME = "SELECT skeleton FROM usernames WHERE holder = ?1 AND holder_kind = ?2";
     FREE_USERNAME = "DELETE FROM usernames WHERE holder = ?1 AND holder_kind = ?2";
+    CREATE_INVITATION = "INSERT INTO invitations (id, revision, token, ends_at, body) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO NOTHING";
+    UPDATE_INVITATION = "UPDATE invitations SET revision = ?3, ends_at = ?4, body = ?5 WHERE id = ?1 AND revision = ?2";
+    DELETE_INVITATION = "DELETE FROM invitations WHERE id = ?1 AND revision = ?2";
     CREATE_DELIVERY = "INSERT INTO deliveries (id, revision, due_at, body) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO NOTHING";
     UPDATE_DELIVERY = "UPDATE deliveries SET revision = ?3, due_at = ?4, body = ?5 WHERE id = ?1 AND revision = ?2";
@@ -58,6 +63,9 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
         Change::Register(registration) => register(connection, registration),
         Change::Settle(id) => unless_none(remove_registration(connection, *id)?),
         Change::Lapse(id) => Ok(remove_registration(connection, *id).map(drop)?),
+        Change::Invitation(Write::Create(invitation)) => create_invitation(connection, invitation),
+        Change::Invitation(Write::Update(invitation)) => update_invitation(connection, invitation),
+        Change::Invitation(Write::Delete(invitation)) => delete_invitation(connection, invitation),
         Change::Audit(event) => Ok(audit::append(connection, event)?),
         Change::AuditChain(write) => unless_none(audit::write_chain(connection, write)?),
         Change::AuditLink { position, link } => unless_none(audit::link(connection, *position, link)?),
@@ -121,6 +129,7 @@ fn register(connection: &Connection, registration: &PendingRegistration) -> Appl
         registration.link.as_bytes(),
         registration.created_at.as_millis(),
         registration.expires_at.as_millis(),
+        registration.invitation.as_ref().map(InvitationId::as_bytes),
         body
     ];
     unless_none(connection.prepare_cached(REGISTER)?.execute(columns)?)?;
@@ -130,6 +139,35 @@ fn register(connection: &Connection, registration: &PendingRegistration) -> Appl
 fn remove_registration(connection: &Connection, id: RegistrationId) -> Result<usize, Undone<Conflict>> {
     hold(connection, Holder::Registration(id), None)?;
     Ok(connection.prepare_cached(REMOVE_REGISTRATION)?.execute([id.as_bytes()])?)
+}
+
+fn create_invitation(connection: &Connection, invitation: &Invitation) -> Applied {
+    let columns = params![
+        invitation.id.as_bytes(),
+        number(invitation.revision),
+        invitation.token.as_bytes(),
+        invitation.ends_at().as_millis(),
+        to_body(invitation)?
+    ];
+    unless_none(connection.prepare_cached(CREATE_INVITATION)?.execute(columns)?)
+}
+
+fn update_invitation(connection: &Connection, invitation: &Invitation) -> Applied {
+    let mut next = invitation.clone();
+    next.revision = invitation.revision.next();
+    let columns = params![
+        invitation.id.as_bytes(),
+        number(invitation.revision),
+        number(next.revision),
+        next.ends_at().as_millis(),
+        to_body(&next)?
+    ];
+    unless_none(connection.prepare_cached(UPDATE_INVITATION)?.execute(columns)?)
+}
+
+fn delete_invitation(connection: &Connection, invitation: &Invitation) -> Applied {
+    let key = params![invitation.id.as_bytes(), number(invitation.revision)];
+    unless_none(connection.prepare_cached(DELETE_INVITATION)?.execute(key)?)
 }
 
 fn create_delivery(connection: &Connection, delivery: &Delivery) -> Applied {

@@ -1,12 +1,15 @@
-//! Users, registrations, audit trail and outbox: [`Directory`]. How changes are applied stands in `commit.rs`,
-//! how the trail is read in `audit.rs`.
+//! Users, registrations, invitations, audit trail and outbox: [`Directory`]. How changes are applied stands in
+//! `commit.rs`, how the trail is read in `audit.rs`.
 
 use async_trait::async_trait;
 use doorwarden_core::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition, AuditRecord, EventId};
 use doorwarden_core::delivery::{Delivery, DeliveryId};
 use doorwarden_core::error::Fault;
+use doorwarden_core::invitation::{Invitation, InvitationId};
 use doorwarden_core::registration::PendingRegistration;
-use doorwarden_core::store::{Change, CommitError, Directory, RegistrationKey, Retention, UserKey, UserPage};
+use doorwarden_core::store::{
+    Change, CommitError, Directory, InvitationKey, RegistrationKey, Retention, UserKey, UserPage,
+};
 use doorwarden_core::time::Timestamp;
 use doorwarden_core::user::{User, UserId};
 use rusqlite::{OptionalExtension, params};
@@ -33,6 +36,10 @@ statements! {
         WHERE usernames.skeleton = ?1 AND usernames.holder_kind = 'registration'";
     REGISTRATIONS_BY_EMAIL = "SELECT id, body FROM registrations WHERE email_key = ?1
         ORDER BY created_at DESC, id DESC LIMIT ?2";
+    INVITATION = "SELECT id, body FROM invitations WHERE id = ?1";
+    INVITATION_BY_TOKEN = "SELECT id, body FROM invitations WHERE token = ?1";
+    INVITATIONS = "SELECT id, body FROM invitations WHERE id > ?1 ORDER BY id LIMIT ?2";
+    HELD_USES = "SELECT count(*) FROM registrations WHERE invitation = ?1 AND expires_at > ?2";
     DUE_DELIVERIES = "SELECT id, body FROM deliveries WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
     DELIVERY = "SELECT id, body FROM deliveries WHERE id = ?1";
     MARKER = "SELECT value FROM markers WHERE name = ?1";
@@ -40,6 +47,8 @@ statements! {
         (SELECT id, 'registration' FROM registrations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
     SWEEP_REGISTRATIONS = "DELETE FROM registrations WHERE id IN
         (SELECT id FROM registrations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+    SWEEP_INVITATIONS = "DELETE FROM invitations WHERE id IN
+        (SELECT id FROM invitations WHERE ends_at < ?1 ORDER BY ends_at LIMIT ?2)";
 }
 
 #[async_trait]
@@ -86,6 +95,34 @@ impl Directory for SqliteStore {
     async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault> {
         self.read("loading registrations", "by e-mail", |c| {
             all(c, "registrations", REGISTRATIONS_BY_EMAIL, params![email_key, sql_limit(limit)])
+        })
+    }
+
+    async fn invitation(&self, by: InvitationKey) -> Result<Option<Invitation>, Fault> {
+        const DOING: &str = "loading invitation";
+        const TABLE: &str = "invitations";
+        match by {
+            InvitationKey::Id(id) => self.read(DOING, id, |c| one(c, TABLE, INVITATION, [id.as_bytes()])),
+            InvitationKey::Token(token) => {
+                self.read(DOING, "by token", |c| one(c, TABLE, INVITATION_BY_TOKEN, [token.as_bytes()]))
+            }
+            _ => Err(self.fault(DOING, "by a new kind of key", Trouble::UnknownChange)),
+        }
+    }
+
+    async fn invitations(&self, after: Option<InvitationId>, limit: usize) -> Result<Vec<Invitation>, Fault> {
+        let after = after.as_ref().map_or(&[] as &[u8], |id| id.as_bytes());
+        self.read("loading invitations", "by page", |c| {
+            all(c, "invitations", INVITATIONS, params![after, sql_limit(limit)])
+        })
+    }
+
+    async fn held_uses(&self, id: InvitationId, now: Timestamp) -> Result<u32, Fault> {
+        self.read("counting held uses of invitation", id, |c| {
+            let held = c
+                .prepare_cached(HELD_USES)?
+                .query_row(params![id.as_bytes(), now.as_millis()], |row| row.get::<_, i64>(0))?;
+            Ok(u32::try_from(held).unwrap_or(u32::MAX))
         })
     }
 
@@ -143,11 +180,13 @@ impl Directory for SqliteStore {
     }
 
     async fn sweep(&self, retention: &Retention, limit: usize) -> Result<usize, Fault> {
-        let Retention { registrations_before } = *retention;
+        let Retention { registrations_before, invitations_before } = *retention;
         self.write("sweeping", "directory", move |c| {
             let lapsed = params![registrations_before.as_millis(), sql_limit(limit)];
             c.prepare_cached(FREE_LAPSED_USERNAMES)?.execute(lapsed)?;
-            Ok(c.prepare_cached(SWEEP_REGISTRATIONS)?.execute(lapsed)?)
+            let registrations = c.prepare_cached(SWEEP_REGISTRATIONS)?.execute(lapsed)?;
+            let ended = params![invitations_before.as_millis(), sql_limit(limit.saturating_sub(registrations))];
+            Ok(registrations + c.prepare_cached(SWEEP_INVITATIONS)?.execute(ended)?)
         })
         .await
     }

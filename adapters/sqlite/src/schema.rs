@@ -16,7 +16,7 @@ use crate::fault::{Trouble, is_busy};
 pub(crate) const APPLICATION_ID: i32 = 0x4457_444e;
 
 /// The statements that bring a file from each version to the next; the first makes an empty file ours.
-const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN];
+const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, INVITATIONS];
 
 const VERSION_1: &str = "
 CREATE TABLE users (
@@ -150,6 +150,21 @@ CREATE TABLE audit_chain (
   revision INTEGER NOT NULL,
   body TEXT NOT NULL
 ) STRICT;
+";
+
+/// Invitations; a use that a pending registration holds is the registration itself.
+const INVITATIONS: &str = "
+CREATE TABLE invitations (
+  id BLOB PRIMARY KEY NOT NULL,
+  revision INTEGER NOT NULL,
+  token BLOB NOT NULL UNIQUE,
+  ends_at INTEGER NOT NULL,         -- when it was revoked, or else expires
+  body TEXT NOT NULL
+) STRICT;
+CREATE INDEX invitations_by_end ON invitations (ends_at);
+
+ALTER TABLE registrations ADD COLUMN invitation BLOB;
+CREATE INDEX registrations_by_invitation ON registrations (invitation, expires_at) WHERE invitation IS NOT NULL;
 ";
 
 /// Names statements and lists them for the test of their plans.

@@ -163,6 +163,11 @@ impl PublicUrl {
     pub fn link(&self, page: &str, token: &str) -> String {
         format!("{}/{page}?token={token}", self.0)
     }
+
+    /// A link to the console's sign-up page, with the invitation that it carries.
+    pub fn sign_up_link(&self, invitation: &str) -> String {
+        format!("{}/sign-up?invitation={invitation}", self.0)
+    }
 }
 
 impl Default for PublicUrl {

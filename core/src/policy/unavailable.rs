@@ -20,7 +20,6 @@ const LACKS: &[Lack] = &[
     lack("store.volatile", &["same"]),
     lack("mail.transport", &["dir:*", "none"]),
     lack("login.modes", &["session"]),
-    lack("sign_up.invitation", &["off"]),
     lack("session.cache", &["off"]),
     lack("web.metrics", &["false"]),
     lack("sso.oidc", &[]),
@@ -95,11 +94,6 @@ mod tests {
                 "login.modes",
                 r#"["session", "api"]"#,
                 r#"login.modes = ["session", "api"]: allowed is ["session"]: anything else is not available in this build"#,
-            ),
-            (
-                "sign_up.invitation",
-                r#""required""#,
-                r#"sign_up.invitation = "required": allowed is "off": anything else is not available in this build"#,
             ),
             (
                 "session.cache",

@@ -9,6 +9,7 @@ use crate::password::{Password, PasswordRule};
 use crate::policy::Policy;
 use crate::sign_up::{Demand, DocumentPolicy, SignUpPolicy, SignUpRefusal};
 use crate::time::Timestamp;
+use crate::token::InvitationToken;
 use crate::user::{Acceptance, Acceptances};
 use crate::username::Username;
 
@@ -30,6 +31,8 @@ pub struct SignUpForm {
     pub fields: BTreeMap<String, String>,
     /// Which versions of the documents were accepted.
     pub accepted: AcceptedVersions,
+    /// The invitation that the applicant holds.
+    pub invitation: Option<PresentedInvitation>,
     /// The language of mails to the applicant, such as `ko`.
     pub locale: Option<String>,
     /// Where the request comes from.
@@ -46,8 +49,22 @@ impl SignUpForm {
             full_name: None,
             fields: BTreeMap::new(),
             accepted: AcceptedVersions::default(),
+            invitation: None,
             locale: None,
             client,
+        }
+    }
+
+    /// Whether the door is open, and to whom: an invitation is asked for, may be given, or mustn't be.
+    pub(super) fn check_door(&self, asked: &SignUpPolicy) -> Result<(), SignUpRefusal> {
+        match (asked.invitation, &self.invitation) {
+            (Demand::Off, _) | (_, None) if !asked.open => Err(SignUpRefusal::Closed),
+            (Demand::Off, Some(_)) => Err(SignUpRefusal::FieldInvalid {
+                field: "invitation".to_owned(),
+                problem: "isn't asked for".to_owned(),
+            }),
+            (Demand::Required, None) => Err(SignUpRefusal::InvitationRequired),
+            (Demand::Off | Demand::Optional, None) | (Demand::Optional | Demand::Required, Some(_)) => Ok(()),
         }
     }
 
@@ -90,6 +107,23 @@ impl SignUpForm {
             }
         }
         Ok(fields)
+    }
+}
+
+/// What an applicant gives as an invitation's token.
+#[derive(Debug, Clone)]
+pub enum PresentedInvitation {
+    /// It has a token's form.
+    Token(InvitationToken),
+    /// It hasn't, and is answered like a token that nobody issued.
+    Malformed,
+}
+
+impl PresentedInvitation {
+    /// Reads what was typed; `None` if nothing was.
+    pub fn read(typed: &str) -> Option<Self> {
+        let typed = Some(typed.trim()).filter(|typed| !typed.is_empty())?;
+        Some(InvitationToken::parse(typed).map_or(Self::Malformed, Self::Token))
     }
 }
 
@@ -137,7 +171,7 @@ pub(crate) fn text(field: &str, typed: &str, longest: usize) -> Result<String, S
 }
 
 /// Whether a character breaks a line or turns the direction of what follows it.
-fn hides(c: char) -> bool {
+pub(crate) fn hides(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -184,6 +218,42 @@ mod tests {
 
     fn code(form: &SignUpForm, policy: &Policy) -> Option<(&'static str, String)> {
         form.check(policy, &[]).err().map(|refusal| (refusal.code(), refusal.to_string()))
+    }
+
+    #[test]
+    fn s3_s5_the_door_is_open_by_policy_and_invitation() {
+        use Demand::{Off, Optional, Required};
+        for (open, invitation, given, expected) in [
+            (true, Off, false, None),
+            (true, Off, true, Some("invalid_request")),
+            (true, Optional, false, None),
+            (true, Optional, true, None),
+            (true, Required, false, Some("invitation_required")),
+            (true, Required, true, None),
+            (false, Off, false, Some("sign_up_closed")),
+            (false, Off, true, Some("sign_up_closed")),
+            (false, Optional, false, Some("sign_up_closed")),
+            (false, Optional, true, None),
+            (false, Required, false, Some("sign_up_closed")),
+            (false, Required, true, None),
+        ] {
+            let asked = SignUpPolicy { open, invitation, ..SignUpPolicy::default() };
+            let given = given.then_some(PresentedInvitation::Malformed);
+            let form = SignUpForm { invitation: given, ..form() };
+            let refused = form.check_door(&asked).err().map(|refusal| refusal.code());
+            assert_eq!(refused, expected, "{open} {invitation:?} {:?}", form.invitation);
+        }
+    }
+
+    #[test]
+    fn in1_what_has_no_token_s_form_is_kept_and_nothing_typed_is_none() {
+        assert!(PresentedInvitation::read(" \t").is_none());
+        for typed in ["x", "dwi_", "dwl_abc", "é"] {
+            assert!(matches!(PresentedInvitation::read(typed), Some(PresentedInvitation::Malformed)), "{typed}");
+        }
+        let token = InvitationToken::generate([0; 16], &crate::random::SystemRandom).unwrap();
+        let read = PresentedInvitation::read(&format!(" {} ", *token.expose()));
+        assert!(matches!(read, Some(PresentedInvitation::Token(read)) if read.digest() == token.digest()));
     }
 
     #[test]

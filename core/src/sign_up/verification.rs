@@ -8,9 +8,10 @@ use crate::delivery::Delivery;
 use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
+use crate::invitation::Invitation;
 use crate::mail::MailKind;
 use crate::registration::{PendingRegistration, RegistrationId};
-use crate::store::{Change, CommitError, RegistrationKey, UserKey, Write};
+use crate::store::{Change, CommitError, InvitationKey, RegistrationKey, UserKey, Write};
 use crate::time::{Timestamp, seconds_to_wait};
 use crate::token::LinkToken;
 use crate::user::UserId;
@@ -60,6 +61,15 @@ impl VerificationRefusal {
     }
 }
 
+/// What a verification link that works leads to.
+struct Linked {
+    registration: PendingRegistration,
+    /// The other registrations of its address.
+    others: Vec<RegistrationId>,
+    /// The invitation of which it holds a use.
+    invitation: Option<Invitation>,
+}
+
 const INVALID: Failure<VerificationRefusal> = Failure::Refused(VerificationRefusal::LinkInvalid);
 
 impl Engine {
@@ -71,7 +81,7 @@ impl Engine {
         &self,
         token: &LinkToken,
     ) -> Result<RegistrationShown, Failure<VerificationRefusal>> {
-        let (registration, _) = self.linked(token).await?;
+        let Linked { registration, .. } = self.linked(token).await?;
         Ok(RegistrationShown {
             email: registration.email,
             username: registration.username.map(|name| name.typed().to_owned()),
@@ -92,13 +102,16 @@ impl Engine {
     ) -> Result<UserId, Failure<VerificationRefusal>> {
         for _ in 0..DECISIONS {
             let now = self.now();
-            let (registration, others) = self.linked(token).await?;
+            let Linked { registration, others, invitation } = self.linked(token).await?;
             let user = registration.clone().into_user(UserId::generate(now, self.random())?, now);
             let event = self.event(AuditName::UserVerified, client)?.of_user(user.id);
             let event = event.with("registration", registration.id.to_string());
             let id = user.id;
             let mut changes = vec![Change::Settle(registration.id)];
             changes.extend(others.into_iter().map(Change::Lapse));
+            if let Some(invitation) = invitation {
+                changes.extend(self.redeem(invitation, id, client)?);
+            }
             changes.extend([Change::User(Write::Create(user)), Change::Audit(event)]);
             match self.directory().commit(&changes).await {
                 Ok(()) => return Ok(id),
@@ -119,7 +132,7 @@ impl Engine {
         token: &LinkToken,
         client: &Client,
     ) -> Result<(), Failure<VerificationRefusal>> {
-        let (registration, _) = self.linked(token).await?;
+        let Linked { registration, .. } = self.linked(token).await?;
         let event = self.event(AuditName::RegistrationDeclined, client)?.of_subject(registration.email.key());
         let event = event.with("registration", registration.id.to_string());
         match self.directory().commit(&[Change::Settle(registration.id), Change::Audit(event)]).await {
@@ -129,11 +142,8 @@ impl Engine {
         }
     }
 
-    /// The registration of a link that still works, and the other registrations of its address.
-    async fn linked(
-        &self,
-        token: &LinkToken,
-    ) -> Result<(PendingRegistration, Vec<RegistrationId>), Failure<VerificationRefusal>> {
+    /// The registration of a link that still works.
+    async fn linked(&self, token: &LinkToken) -> Result<Linked, Failure<VerificationRefusal>> {
         let found = self.directory().registration(RegistrationKey::Link(token.digest())).await?.ok_or(INVALID)?;
         let (alive, lapsed) = self.alive_registrations(&found.email).await?;
         if !alive.iter().any(|registration| registration.id == found.id) {
@@ -144,7 +154,15 @@ impl Engine {
             return Err(INVALID);
         }
         let others = alive.iter().map(|r| r.id).chain(lapsed).filter(|id| *id != found.id).collect();
-        Ok((found, others))
+        let invitation = match found.invitation {
+            None => None,
+            Some(id) => {
+                let invitation = self.directory().invitation(InvitationKey::Id(id)).await?;
+                // Who revokes an invitation means those who hold a use of it, too.
+                Some(invitation.filter(|invitation| invitation.revoked_at.is_none()).ok_or(INVALID)?)
+            }
+        };
+        Ok(Linked { registration: found, others, invitation })
     }
 
     /// Sends the verification mail again: every live registration of the address, each with its own link and time.

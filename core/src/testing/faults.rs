@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition, AuditRecord, EventId};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
+use crate::invitation::{Invitation, InvitationId};
 use crate::lockout::{
     Charge, Forgiven, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
 };
@@ -15,8 +16,8 @@ use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::PendingRegistration;
 use crate::session::{EndReason, Session, SessionId};
 use crate::store::{
-    Change, CommitError, Directory, LockoutStore, OpenError, RegistrationKey, Retention, SessionKey, SessionSet,
-    SessionStore, TicketStore, UserKey, UserPage, Which,
+    Change, CommitError, Directory, InvitationKey, LockoutStore, OpenError, RegistrationKey, Retention, SessionKey,
+    SessionSet, SessionStore, TicketStore, UserKey, UserPage, Which,
 };
 use crate::ticket::{Ticket, TicketKey};
 use crate::time::Timestamp;
@@ -157,6 +158,18 @@ impl Directory for FaultyStore {
 
     async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault> {
         self.call("Directory::registrations_of", self.directory.registrations_of(email_key, limit)).await
+    }
+
+    async fn invitation(&self, by: InvitationKey) -> Result<Option<Invitation>, Fault> {
+        self.call("Directory::invitation", self.directory.invitation(by)).await
+    }
+
+    async fn invitations(&self, after: Option<InvitationId>, limit: usize) -> Result<Vec<Invitation>, Fault> {
+        self.call("Directory::invitations", self.directory.invitations(after, limit)).await
+    }
+
+    async fn held_uses(&self, id: InvitationId, now: Timestamp) -> Result<u32, Fault> {
+        self.call("Directory::held_uses", self.directory.held_uses(id, now)).await
     }
 
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {

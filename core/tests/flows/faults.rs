@@ -23,7 +23,7 @@ const NEW: &str = "another horse 2?";
 
 pub(crate) struct Broken {
     pub(crate) engine: Engine,
-    store: Arc<MemoryStore>,
+    pub(crate) store: Arc<MemoryStore>,
     faulty: Arc<FaultyStore>,
     pub(crate) mailer: Arc<MemoryMailer>,
     pub(crate) clock: ManualClock,

@@ -12,6 +12,7 @@ mod faults;
 mod figures;
 mod first_administrator;
 mod imports;
+mod invitations;
 mod keys;
 mod lockout;
 mod login;

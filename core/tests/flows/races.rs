@@ -21,7 +21,7 @@ use crate::world::{PASSWORD, WRONG, add, form, links, login, policy, refusal, st
 pub(crate) struct Crowd {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<MemoryStore>,
-    mailer: Arc<MemoryMailer>,
+    pub(crate) mailer: Arc<MemoryMailer>,
 }
 
 impl Crowd {

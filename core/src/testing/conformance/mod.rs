@@ -138,6 +138,7 @@ mod tests {
                 include_str!("directory/mod.rs"),
                 include_str!("directory/chain.rs"),
                 include_str!("directory/commits.rs"),
+                include_str!("directory/invitations.rs"),
                 include_str!("directory/outbox.rs"),
                 include_str!("directory/reads.rs"),
                 include_str!("directory/trail.rs"),

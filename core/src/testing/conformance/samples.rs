@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::delivery::{Delivery, DeliveryId, Parcel};
 use crate::email::Email;
 use crate::known_browser::BrowserStanding;
+use crate::invitation::{Invitation, InvitationId, Invited};
 use crate::login::LoginProgress;
 use crate::password::PasswordHash;
 use crate::registration::{PendingRegistration, RegistrationId};
@@ -125,6 +126,7 @@ pub(super) fn registration(number: u32) -> PendingRegistration {
         acceptances: Acceptances::default(),
         locale: None,
         role: Role::user(),
+        invitation: None,
         link: digest("link", number),
         sealed_link: sealed(number),
         client: Client::default(),
@@ -146,8 +148,45 @@ pub(super) fn full_registration(number: u32, text: &str) -> PendingRegistration 
         acceptances: acceptances(text),
         locale: Some(text.to_owned()),
         role: Role::admin(),
+        invitation: Some(invitation_id(number)),
         client: client(text),
         ..registration(number)
+    }
+}
+
+pub(super) fn invitation_id(number: u32) -> InvitationId {
+    InvitationId::generate(at(number.into()), &SeededRandom::new(number.into())).unwrap()
+}
+
+/// An invitation that holds only what it must and expires a day after it was made.
+pub(super) fn invitation(number: u32) -> Invitation {
+    Invitation {
+        id: invitation_id(number),
+        revision: Revision::FIRST,
+        token: digest("invitation", number),
+        max_uses: 1,
+        uses: 0,
+        expires_at: at(i64::from(number) + 86_400_000),
+        invited: Invited::Anyone,
+        role: None,
+        note: None,
+        created_by: None,
+        created_at: at(number.into()),
+        revoked_at: None,
+    }
+}
+
+/// An invitation that holds all that it can, with `text` wherever any text may stand.
+pub(super) fn full_invitation(number: u32, text: &str) -> Invitation {
+    Invitation {
+        max_uses: u32::MAX,
+        uses: 7,
+        invited: Invited::Email(email(number)),
+        role: Some(Role::parse("team-lead").unwrap()),
+        note: Some(text.to_owned()),
+        created_by: Some(user_id(number)),
+        revoked_at: Some(at(9)),
+        ..invitation(number)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Users, registrations, trail and outbox in memory.
+//! Users, registrations, invitations, trail and outbox in memory.
 //!
 //! A commit applies its changes one by one and notes how to take each back; a change that can't be applied takes back
 //! all before it.
@@ -11,9 +11,10 @@ use super::MemoryStore;
 use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition, AuditRecord, EventId};
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
+use crate::invitation::{Invitation, InvitationId};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{
-    Change, CommitError, Directory, Marker, RegistrationKey, Requirement, Retention, UniqueRule, UserKey, UserPage,
+    Change, CommitError, Directory, InvitationKey, Marker, RegistrationKey, Requirement, Retention, UniqueRule, UserKey, UserPage,
     Write,
 };
 use crate::time::Timestamp;
@@ -25,6 +26,7 @@ use crate::user::{User, UserId};
 pub(super) struct Tables {
     users: BTreeMap<UserId, User>,
     registrations: BTreeMap<RegistrationId, PendingRegistration>,
+    invitations: BTreeMap<InvitationId, Invitation>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     markers: BTreeMap<String, String>,
     audit: BTreeMap<AuditPosition, Recorded>,
@@ -55,6 +57,7 @@ enum Holder {
 enum Before {
     User(UserId, Option<User>),
     Registration(RegistrationId, Option<PendingRegistration>),
+    Invitation(InvitationId, Option<Invitation>),
     Delivery(DeliveryId, Option<Delivery>),
     Unmarked(&'static str),
     Unwritten(AuditPosition),
@@ -84,6 +87,7 @@ impl Tables {
             Change::Register(registration) => self.register(registration).map(Some),
             Change::Settle(id) => self.lapse(*id).ok_or(CommitError::Stale).map(Some),
             Change::Lapse(id) => Ok(self.lapse(*id)),
+            Change::Invitation(write) => self.write_invitation(write).map(Some),
             Change::Audit(event) => Ok(Some(self.write_event(event))),
             Change::AuditChain(write) => self.write_chain(write).map(Some),
             Change::AuditLink { position, link } => self.link(*position, *link).map(Some),
@@ -98,6 +102,7 @@ impl Tables {
         match before {
             Before::User(id, user) => drop(self.set_user(id, user)),
             Before::Registration(id, registration) => drop(self.set_registration(id, registration)),
+            Before::Invitation(id, invitation) => drop(set(&mut self.invitations, id, invitation)),
             Before::Delivery(id, delivery) => drop(set(&mut self.deliveries, id, delivery)),
             Before::Unmarked(name) => drop(self.markers.remove(name)),
             Before::Unwritten(position) => drop(self.audit.remove(&position)),
@@ -186,6 +191,20 @@ impl Tables {
         before
     }
 
+    fn write_invitation(&mut self, write: &Write<Invitation>) -> Result<Before, CommitError> {
+        let (Write::Create(invitation) | Write::Update(invitation) | Write::Delete(invitation)) = write;
+        let stored = self.invitations.get(&invitation.id).map(|stored| stored.revision);
+        let after = match write {
+            Write::Create(_) if stored.is_none() => Some(invitation.clone()),
+            Write::Update(_) if stored == Some(invitation.revision) => {
+                Some(Invitation { revision: invitation.revision.next(), ..invitation.clone() })
+            }
+            Write::Delete(_) if stored == Some(invitation.revision) => None,
+            Write::Create(_) | Write::Update(_) | Write::Delete(_) => return Err(CommitError::Stale),
+        };
+        Ok(Before::Invitation(invitation.id, set(&mut self.invitations, invitation.id, after)))
+    }
+
     fn write_delivery(&mut self, write: &Write<Delivery>) -> Result<Before, CommitError> {
         let (Write::Create(delivery) | Write::Update(delivery) | Write::Delete(delivery)) = write;
         let stored = self.deliveries.get(&delivery.id).map(|stored| stored.revision);
@@ -254,7 +273,10 @@ impl Tables {
         let lapsed = self.registrations.values().filter(|r| r.expires_at < retention.registrations_before);
         let lapsed: Vec<RegistrationId> = lapsed.map(|r| r.id).take(limit).collect();
         lapsed.iter().for_each(|id| drop(self.lapse(*id)));
-        lapsed.len()
+        let ended = self.invitations.values().filter(|invitation| invitation.ends_at() < retention.invitations_before);
+        let ended: Vec<InvitationId> = ended.map(|invitation| invitation.id).take(limit - lapsed.len()).collect();
+        ended.iter().for_each(|id| drop(self.invitations.remove(id)));
+        lapsed.len() + ended.len()
     }
 }
 
@@ -318,6 +340,27 @@ impl Directory for MemoryStore {
         newest_first.sort_by_key(|registration| std::cmp::Reverse((registration.created_at, registration.id)));
         newest_first.truncate(limit);
         Ok(newest_first)
+    }
+
+    async fn invitation(&self, by: InvitationKey) -> Result<Option<Invitation>, Fault> {
+        let state = self.state();
+        let invitations = &state.directory.invitations;
+        Ok(match by {
+            InvitationKey::Id(id) => invitations.get(&id).cloned(),
+            InvitationKey::Token(digest) => invitations.values().find(|i| i.token == digest).cloned(),
+        })
+    }
+
+    async fn invitations(&self, after: Option<InvitationId>, limit: usize) -> Result<Vec<Invitation>, Fault> {
+        let state = self.state();
+        let in_order = state.directory.invitations.values().filter(|i| after.is_none_or(|after| after < i.id));
+        Ok(in_order.take(limit).cloned().collect())
+    }
+
+    async fn held_uses(&self, id: InvitationId, now: Timestamp) -> Result<u32, Fault> {
+        let state = self.state();
+        let holds = |r: &&PendingRegistration| r.invitation == Some(id) && now < r.expires_at;
+        Ok(u32::try_from(state.directory.registrations.values().filter(holds).count()).unwrap_or(u32::MAX))
     }
 
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {

@@ -6,11 +6,15 @@ use futures_executor::block_on;
 
 use crate::audit::AuditFilter;
 use crate::delivery::{Delivery, Parcel};
+use crate::invitation::Invitation;
 use crate::session::EndReason;
-use crate::store::{Change, CommitError, Directory, Marker, RegistrationKey, UniqueRule, UserKey, Write};
+use crate::store::{
+    Change, CommitError, Directory, InvitationKey, Marker, RegistrationKey, UniqueRule, UserKey, Write,
+};
 use crate::testing::conformance::samples::{
-    at, delivery, email, event, full_event, full_registration, full_user, hostile_texts, named_registration,
-    named_user, registration, registration_id, sealed, session_id, user, user_id, whole,
+    at, delivery, email, event, full_event, full_invitation, full_registration, full_user, hostile_texts, invitation,
+    invitation_id, named_registration, named_user, registration, registration_id, sealed, session_id, user, user_id,
+    whole,
 };
 use crate::testing::conformance::{race, until_it_works};
 use crate::user::User;
@@ -58,16 +62,20 @@ pub fn hostile_text_is_read_back_as_it_was(open: &dyn Fn() -> Arc<dyn Directory>
     for (number, text) in (1..).zip(hostile_texts()) {
         let user = full_user(number, &text);
         let registration = full_registration(number, &text);
+        let invitation = full_invitation(number, &text);
         let event = full_event(number, &text);
         let changes = [
             Change::User(Write::Create(user.clone())),
             Change::Register(registration.clone()),
+            Change::Invitation(Write::Create(invitation.clone())),
             Change::Audit(event.clone()),
         ];
         block_on(store.commit(&changes)).unwrap();
         assert_eq!(stored_user(&*store, number), Some(whole(&user)), "{text:?}");
         let found = block_on(store.registration(RegistrationKey::Link(registration.link))).unwrap().unwrap();
         assert_eq!(whole(&found), whole(&registration), "{text:?}");
+        let invited = block_on(store.invitation(InvitationKey::Id(invitation.id))).unwrap();
+        assert_eq!(invited.map(|i| whole(&i)), Some(whole(&invitation)), "{text:?}");
         let trail = block_on(store.audit(&AuditFilter::default(), 100)).unwrap();
         assert_eq!(whole(&trail.last().unwrap().1), whole(&event), "{text:?}");
         for by in [UserKey::Email(&text), UserKey::UsernameSkeleton(&text)] {
@@ -86,11 +94,16 @@ pub fn a_commit_is_applied_whole_or_not_at_all(open: &dyn Fn() -> Arc<dyn Direct
     let waiting = block_on(store.delivery(delivery(1, at(1)).id)).unwrap().unwrap();
     // One revision further is what the changes before it make.
     let stale_user = User { revision: stored.revision.next().next(), ..stored.clone() };
+    let invited = block_on(store.invitation(InvitationKey::Id(invitation_id(1)))).unwrap().unwrap();
+    let stale_invitation = Invitation { revision: invited.revision.next().next(), ..invited.clone() };
     let stale_delivery = Delivery { revision: waiting.revision.next().next(), ..waiting.clone() };
     let stale = [
         Change::User(Write::Update(stale_user.clone())),
         Change::User(Write::Delete(stale_user)),
         Change::User(Write::Update(user(99))),
+        Change::Invitation(Write::Update(stale_invitation.clone())),
+        Change::Invitation(Write::Delete(stale_invitation)),
+        Change::Invitation(Write::Create(invited.clone())),
         Change::Delivery(Write::Update(stale_delivery.clone())),
         Change::Delivery(Write::Delete(stale_delivery)),
         Change::Settle(registration_id(99)),
@@ -108,6 +121,8 @@ pub fn a_commit_is_applied_whole_or_not_at_all(open: &dyn Fn() -> Arc<dyn Direct
             Change::User(Write::Create(named_user(30, "thirty"))),
             Change::Settle(registration_id(1)),
             Change::Register(named_registration(30, "registered")),
+            Change::Invitation(Write::Update(Invitation { uses: 9, ..invited.clone() })),
+            Change::Invitation(Write::Create(invitation(30))),
             Change::Audit(event(30)),
             Change::Delivery(Write::Update(Delivery { due_at: at(5_000), ..waiting.clone() })),
             Change::Delivery(Write::Create(delivery(30, at(30)))),
@@ -120,6 +135,7 @@ pub fn a_commit_is_applied_whole_or_not_at_all(open: &dyn Fn() -> Arc<dyn Direct
         assert_eq!(stored_user(&*store, 30), None, "{last:?}");
         assert!(block_on(store.user(UserKey::Email(email(30).key()))).unwrap().is_none(), "{last:?}");
         assert!(block_on(store.registration(RegistrationKey::Link(registration(30).link))).unwrap().is_none());
+        assert!(block_on(store.invitation(InvitationKey::Token(invitation(30).token))).unwrap().is_none(), "{last:?}");
         assert_eq!(block_on(store.audit(&AuditFilter::default(), 10)).unwrap().len(), 1, "{last:?}");
         assert!(block_on(store.delivery(delivery(30, at(30)).id)).unwrap().is_none(), "{last:?}");
         assert_eq!(block_on(store.marker("other")).unwrap(), None, "{last:?}");
@@ -213,6 +229,12 @@ pub fn a_change_on_another_revision_is_stale(open: &dyn Fn() -> Arc<dyn Director
         (Change::User(Write::Delete(first.clone())), false),
         (Change::User(Write::Delete(User { revision: first.revision.next(), ..first.clone() })), true),
         (Change::User(Write::Update(User { revision: first.revision.next(), ..first })), false),
+        (Change::Invitation(Write::Update(invitation(1))), false),
+        (Change::Invitation(Write::Create(invitation(1))), true),
+        (Change::Invitation(Write::Create(invitation(1))), false),
+        (Change::Invitation(Write::Update(invitation(1))), true),
+        (Change::Invitation(Write::Update(invitation(1))), false),
+        (Change::Invitation(Write::Delete(invitation(1))), false),
         (Change::Delivery(Write::Update(due.clone())), false),
         (Change::Delivery(Write::Create(due.clone())), true),
         (Change::Delivery(Write::Create(due.clone())), false),
@@ -335,6 +357,7 @@ fn commit_one_of_each(store: &dyn Directory, text: &str) {
     let changes = [
         Change::User(Write::Create(full_user(1, text))),
         Change::Register(full_registration(1, text)),
+        Change::Invitation(Write::Create(full_invitation(1, text))),
         Change::Audit(full_event(1, text)),
         Change::Delivery(Write::Create(delivery(1, at(1)))),
         mark(text),
@@ -346,6 +369,8 @@ fn assert_one_of_each(store: &dyn Directory, text: &str) {
     assert_eq!(stored_user(store, 1), Some(whole(&full_user(1, text))));
     let registered = block_on(store.registrations_of(email(1).key(), 10)).unwrap();
     assert_eq!(whole(&registered), whole(&[full_registration(1, text)]));
+    let invited = block_on(store.invitation(InvitationKey::Token(full_invitation(1, text).token))).unwrap();
+    assert_eq!(invited.map(|i| whole(&i)), Some(whole(&full_invitation(1, text))));
     assert_eq!(whole(&block_on(store.audit(&AuditFilter::default(), 1)).unwrap()[0].1), whole(&full_event(1, text)));
     let waiting = block_on(store.delivery(delivery(1, at(1)).id)).unwrap();
     assert_eq!(waiting.map(|d| whole(&d)), Some(whole(&delivery(1, at(1)))));

@@ -2,6 +2,7 @@
 
 mod chain;
 mod commits;
+mod invitations;
 mod outbox;
 mod reads;
 mod requirements;
@@ -10,6 +11,7 @@ mod unique;
 
 pub use chain::*;
 pub use commits::*;
+pub use invitations::*;
 pub use outbox::*;
 pub use reads::*;
 pub use requirements::*;
@@ -52,6 +54,12 @@ macro_rules! directory_conformance {
             users_are_searched_by_email_username_and_full_name,
             the_signs_of_a_pattern_are_searched_as_they_are,
             a_sweep_takes_slices_and_only_what_has_had_its_time,
+            // invitations.rs
+            an_invitation_is_found_by_its_id_and_its_token,
+            invitations_are_paged_in_order_of_creation,
+            held_uses_are_the_registrations_that_have_not_lapsed,
+            a_use_is_held_by_one_of_200_sign_ups,
+            a_sweep_gives_uses_back_and_forgets_invitations_that_ended,
             // trail.rs
             audit_is_read_in_the_order_of_commits,
             audit_is_followed_without_gaps_by_a_concurrent_reader,

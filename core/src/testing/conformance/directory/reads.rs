@@ -185,7 +185,7 @@ pub fn a_sweep_takes_slices_and_only_what_has_had_its_time(open: &dyn Fn() -> Ar
     let others = [Change::User(Write::Create(user(1))), Change::Audit(event(1))];
     let changes: Vec<Change> = registrations.map(Change::Register).into_iter().chain(others).collect();
     block_on(store.commit(&changes)).unwrap();
-    let retention = Retention { registrations_before: at(100) };
+    let retention = Retention { registrations_before: at(100), invitations_before: at(0) };
     let slices: Vec<usize> = (0..4).map(|_| block_on(store.sweep(&retention, 2)).unwrap()).collect();
     assert_eq!(slices, [2, 1, 0, 0], "full slices first");
     let left = [1, 2, 3, 4, 5].map(|number| {
