@@ -9,7 +9,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 const ALLOWED: &str = "a whole number and a unit: ms, s, m, h or d, such as \"5m\"; at most 100 years";
 
 /// Reads `"5m"`; `None` if it isn't of that form or is over 100 years.
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits)?;
     let (_, millis) = UNITS.iter().find(|(name, _)| *name == unit)?;

@@ -266,6 +266,16 @@ pub struct ListedInvitation {
     pub state: InvitationState,
 }
 
+/// A page of invitations.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct InvitationList {
+    /// The invitations, in order of creation.
+    pub invitations: Vec<ListedInvitation>,
+    /// After which invitation the next page begins; `None`: this is the last.
+    pub next: Option<InvitationId>,
+}
+
 /// Whether an invitation opens the sign-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvitationState {
@@ -333,15 +343,19 @@ impl Engine {
     ///
     /// # Errors
     /// The store's fault.
-    pub async fn invitations(&self, after: Option<InvitationId>, limit: usize) -> Result<Vec<ListedInvitation>, Fault> {
-        let now = self.now();
-        let mut listed = Vec::new();
-        for invitation in self.directory().invitations(after, limit.min(PAGE)).await? {
+    pub async fn invitations(&self, after: Option<InvitationId>, limit: usize) -> Result<InvitationList, Fault> {
+        let (now, limit) = (self.now(), limit.min(PAGE));
+        let mut page = self.directory().invitations(after, limit + 1).await?;
+        let more = page.len() > limit;
+        page.truncate(limit);
+        let next = page.last().filter(|_| more).map(|invitation| invitation.id);
+        let mut invitations = Vec::new();
+        for invitation in page {
             let held = self.directory().held_uses(invitation.id, now).await?;
             let state = InvitationState::of(&invitation, held, now);
-            listed.push(ListedInvitation { invitation, held, state });
+            invitations.push(ListedInvitation { invitation, held, state });
         }
-        Ok(listed)
+        Ok(InvitationList { invitations, next })
     }
 
     /// Revokes an invitation: nobody signs up with it any more, and registrations that hold a use of it can't be

@@ -66,7 +66,7 @@
 //! | [`ticket`], [`token`] | single-use proofs, and the secrets that stand for them |
 //! | [`seal`] | secrets at rest |
 //! | [`audit`] | the trail |
-//! | [`client`], [`network`], [`time`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
+//! | [`client`], [`network`], [`time`], [`duration`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
 //! | [`keypair`] | the policy section of a flow that is not in this build |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
@@ -82,7 +82,6 @@
 //! - Keep the seal key apart from the store, and both backed up.
 //! - Let a login run to its end: a future that is dropped half-way costs its user one failed guess.
 
-mod duration;
 mod first_administrator;
 mod id;
 mod stranger;
@@ -92,6 +91,7 @@ pub mod administration;
 pub mod audit;
 pub mod client;
 pub mod delivery;
+pub mod duration;
 pub mod email;
 pub mod email_change;
 pub mod engine;

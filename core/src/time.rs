@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,23 @@ impl Timestamp {
     /// RFC 3339 in UTC, with milliseconds only where there are any.
     fn rfc3339(self) -> String {
         jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| format!("{}ms", self.0), |t| t.to_string())
+    }
+}
+
+/// The text isn't a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a moment: RFC 3339 is expected, such as 2027-01-15T08:00:00Z")]
+pub struct InvalidTimestamp;
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// Reads RFC 3339, in any offset from UTC.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        const LONGEST: usize = 64;
+        let short =
+            Some(text).filter(|text| text.len() <= LONGEST && !text.contains(['[', ' '])).ok_or(InvalidTimestamp)?;
+        short.parse().map(|read: jiff::Timestamp| Self(read.as_millisecond())).map_err(|_| InvalidTimestamp)
     }
 }
 

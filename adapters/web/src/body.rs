@@ -1,6 +1,7 @@
 //! Bodies: JSON alone, bounded in size, depth and time, without fields that the endpoint doesn't know.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -127,17 +128,34 @@ impl Fields {
         match self.entries.remove(name) {
             None | Some(Json::Null) => Ok(None),
             Some(Json::Text(mut text)) => Ok(Some(std::mem::take(&mut *text))),
-            Some(Json::Bool(_) | Json::Number | Json::List | Json::Object(_)) => {
+            Some(Json::Bool(_) | Json::Number(_) | Json::List | Json::Object(_)) => {
                 Err(self.refuse(name, "must be a text"))
             }
         }
+    }
+
+    /// A whole number that may be absent or null.
+    pub(crate) fn optional_number(&mut self, name: &'static str) -> Result<Option<u32>, Problem> {
+        match self.entries.remove(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::Number(Some(value))) if u32::try_from(value).is_ok() => Ok(u32::try_from(value).ok()),
+            Some(Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::List | Json::Object(_)) => {
+                Err(self.refuse(name, "must be a whole number"))
+            }
+        }
+    }
+
+    /// A text of a kind of its own, that may be absent or null.
+    pub(crate) fn optional<T: FromStr>(&mut self, name: &'static str, kind: &str) -> Result<Option<T>, Problem> {
+        let Some(text) = self.optional_text(name)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| self.refuse(name, kind))
     }
 
     /// A yes or no that must be there.
     pub(crate) fn boolean(&mut self, name: &'static str) -> Result<bool, Problem> {
         match self.entries.remove(name) {
             Some(Json::Bool(value)) => Ok(value),
-            None | Some(Json::Null | Json::Text(_) | Json::Number | Json::List | Json::Object(_)) => {
+            None | Some(Json::Null | Json::Text(_) | Json::Number(_) | Json::List | Json::Object(_)) => {
                 Err(self.refuse(name, "must be true or false"))
             }
         }
@@ -158,7 +176,7 @@ impl Fields {
         let text = |(inner, value): (String, Json)| match value {
             Json::Null => None,
             Json::Text(mut text) => Some(Ok((inner, std::mem::take(&mut *text)))),
-            Json::Bool(_) | Json::Number | Json::List | Json::Object(_) => {
+            Json::Bool(_) | Json::Number(_) | Json::List | Json::Object(_) => {
                 Some(Err(self.refuse(&format!("{name}.{}", shown(&inner)), "must be a text")))
             }
         };
@@ -169,7 +187,7 @@ impl Fields {
         match self.entries.remove(name) {
             None | Some(Json::Null) => Ok(BTreeMap::new()),
             Some(Json::Object(entries)) => Ok(entries),
-            Some(Json::Bool(_) | Json::Number | Json::Text(_) | Json::List) => {
+            Some(Json::Bool(_) | Json::Number(_) | Json::Text(_) | Json::List) => {
                 Err(self.refuse(name, "must be an object"))
             }
         }

@@ -16,7 +16,8 @@ const NAME_SHOWN: usize = 64;
 pub(crate) enum Json {
     Null,
     Bool(bool),
-    Number,
+    /// Its value, if it is whole and not below 0.
+    Number(Option<u64>),
     Text(Zeroizing<String>),
     List,
     Object(BTreeMap<String, Json>),
@@ -108,15 +109,15 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_i64<E: Error>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::Number)
+        Ok(Json::Number(None))
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Number)
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(Some(value)))
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Number)
+        Ok(Json::Number(None))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Json, E> {

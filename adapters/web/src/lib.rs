@@ -58,6 +58,7 @@ mod email;
 mod first_administrator;
 mod guard;
 mod health;
+mod invitations;
 mod json;
 mod locale;
 mod login;
@@ -151,6 +152,8 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(totp::disable))
         .routes(routes!(first_administrator::create))
         .routes(routes!(users::list))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::revoke))
         .routes(routes!(health::health))
         .routes(routes!(openapi::description))
 }

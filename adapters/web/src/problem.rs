@@ -10,6 +10,7 @@ use doorwarden_core::administration::NewUserRefusal;
 use doorwarden_core::email_change::EmailChangeRefusal;
 use doorwarden_core::error::{Failure, Fault};
 use doorwarden_core::guess::GuessRefusal;
+use doorwarden_core::invitation::NewInvitationRefusal;
 use doorwarden_core::login::LoginRefusal;
 use doorwarden_core::password::UnmetRule;
 use doorwarden_core::password_change::PasswordChangeRefusal;
@@ -112,6 +113,10 @@ codes! {
     InvalidEmail = "invalid_email", UNPROCESSABLE_ENTITY, "The e-mail address isn't valid";
     /// The name can't be a username.
     InvalidUsername = "invalid_username", UNPROCESSABLE_ENTITY, "The username isn't valid";
+    /// Only who is invited may sign up.
+    InvitationRequired = "invitation_required", UNPROCESSABLE_ENTITY, "An invitation is required";
+    /// The invitation is unknown, used up, expired, revoked or for somebody else.
+    InvitationInvalid = "invitation_invalid", UNPROCESSABLE_ENTITY, "The invitation doesn't work";
     /// The documents in force aren't accepted.
     TermsNotAccepted = "terms_not_accepted", UNPROCESSABLE_ENTITY, "The terms aren't accepted";
     /// A field that the policy demands is missing.
@@ -417,6 +422,16 @@ impl From<SignUpRefusal> for Problem {
             return problem.with_unmet(unmet);
         }
         if let SignUpRefusal::FieldRequired { field } | SignUpRefusal::FieldInvalid { field, .. } = refusal {
+            return problem.with_field(field);
+        }
+        problem
+    }
+}
+
+impl From<NewInvitationRefusal> for Problem {
+    fn from(refusal: NewInvitationRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        if let NewInvitationRefusal::FieldInvalid { field, .. } = refusal {
             return problem.with_field(field);
         }
         problem

@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use doorwarden_core::password::Password;
-use doorwarden_core::sign_up::{AcceptedVersions, SignUpForm, SignUpOutcome};
+use doorwarden_core::sign_up::{AcceptedVersions, PresentedInvitation, SignUpForm, SignUpOutcome};
 use serde::Serialize;
 use utoipa::ToSchema;
+use zeroize::Zeroizing;
 
 use crate::body::{Fields, FromFields, JsonBody};
 use crate::client::Caller;
@@ -33,6 +34,9 @@ pub(crate) struct SignUpBody {
     /// The host's own fields, by name.
     #[schema(required = false)]
     fields: BTreeMap<String, String>,
+    /// The token of the invitation that the applicant holds.
+    #[schema(value_type = Option<String>)]
+    invitation: Option<PresentedInvitation>,
     /// The documents that were shown and accepted.
     #[schema(required = false)]
     accept: AcceptBody,
@@ -50,15 +54,14 @@ pub(crate) struct AcceptBody {
 
 impl FromFields for SignUpBody {
     fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
-        if fields.optional_text("invitation")?.is_some_and(|token| !token.trim().is_empty()) {
-            return Err(fields.refuse("invitation", "isn't asked for"));
-        }
+        let invitation = fields.optional_text("invitation")?.map(Zeroizing::new);
         Ok(Self {
             email: fields.text("email")?,
             password: Password::new(fields.text("password")?),
             username: fields.optional_text("username")?,
             full_name: fields.optional_text("full_name")?,
             fields: fields.texts("fields")?,
+            invitation: invitation.and_then(|typed| PresentedInvitation::read(&typed)),
             accept: fields.object("accept")?,
         })
     }
@@ -98,7 +101,7 @@ pub(crate) enum SignUpReply {
         (status = 201, body = SignUpReply),
         (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
             "sign_up_closed, sign_up_refused, invalid_email, invalid_username, username_taken, email_taken, \
-             password_too_weak, terms_not_accepted, field_required, too_many_requests, busy"),
+             password_too_weak, invitation_required, invitation_invalid, terms_not_accepted, field_required, too_many_requests, busy"),
     )
 )]
 pub(crate) async fn sign_up(
@@ -112,6 +115,7 @@ pub(crate) async fn sign_up(
         full_name: body.full_name,
         fields: body.fields,
         accepted: body.accept.into(),
+        invitation: body.invitation,
         locale: locale::wanted(&headers, &auth.settings().console.locales),
         ..SignUpForm::new(body.email, body.password, client)
     };

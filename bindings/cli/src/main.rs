@@ -5,6 +5,8 @@
 mod audit;
 mod check;
 mod explain;
+mod invitations;
+mod invite;
 mod migrate;
 mod output;
 mod schema;
@@ -52,6 +54,10 @@ enum Command {
     /// Add, list and change accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Make an invitation and print its token, once
+    Invite(invite::InviteArguments),
+    /// List invitations, oldest first, or revoke one
+    Invitations(invitations::InvitationsArguments),
     /// Read the audit trail, oldest event first
     Audit(audit::AuditArguments),
     /// Bring the store up to date with this program
@@ -86,6 +92,8 @@ fn main() -> ExitCode {
         Command::Explain => explain::run(&config, &mut output),
         Command::Schema => schema::run(&mut output),
         Command::User(command) => user::run(&config, command, &mut output),
+        Command::Invite(arguments) => invite::run(&config, arguments, &mut output),
+        Command::Invitations(arguments) => invitations::run(&config, &arguments, &mut output),
         Command::Audit(arguments) => audit::run(&config, &arguments, &mut output),
         Command::Migrate => migrate::run(&config, &mut output),
     };

@@ -47,7 +47,7 @@ fn verify(world: &World, link: &LinkToken) -> bool {
 }
 
 fn only(world: &World) -> ListedInvitation {
-    let mut listed = block_on(world.engine.invitations(None, 10)).unwrap();
+    let mut listed = block_on(world.engine.invitations(None, 10)).unwrap().invitations;
     assert_eq!(listed.len(), 1);
     listed.remove(0)
 }
@@ -279,7 +279,7 @@ fn in1_of_100_sign_ups_at_once_with_one_use_exactly_one_gets_it() {
         let got_in = answers.iter().filter(|answer| **answer == "in").count();
         let refused = answers.iter().filter(|answer| **answer == "invitation_invalid").count();
         assert_eq!((got_in, refused), (1, 99), "{answers:?}");
-        let listed = block_on(crowd.engine.invitations(None, 10)).unwrap();
+        let listed = block_on(crowd.engine.invitations(None, 10)).unwrap().invitations;
         assert_eq!(listed[0].invitation.uses + listed[0].held, 1);
         assert_eq!(listed[0].held, u32::from(verify_email));
     }
@@ -301,9 +301,9 @@ fn in1_of_proofs_and_sign_ups_at_once_no_more_than_its_uses_become_accounts() {
         Some(link) => block_on(crowd.engine.verify_email(link, &Client::default())).is_ok(),
         None => block_on(crowd.engine.sign_up(invited(&format!("a{n}@example.org"), &invitation))).is_ok(),
     });
-    let listed = block_on(crowd.engine.invitations(None, 10)).unwrap();
+    let listed = block_on(crowd.engine.invitations(None, 10)).unwrap().invitations;
     assert_eq!((listed[0].invitation.uses, listed[0].held), (3, 2));
-    assert_eq!(block_on(crowd.engine.users("", None, 100)).unwrap().len(), 3);
+    assert_eq!(block_on(crowd.engine.users("", None, 100)).unwrap().users.len(), 3);
 }
 
 fn broken_invitation(broken: &Broken) -> IssuedInvitation {
@@ -314,7 +314,7 @@ fn broken_invitation(broken: &Broken) -> IssuedInvitation {
 }
 
 fn settled(broken: &Broken) -> ListedInvitation {
-    block_on(broken.engine.invitations(None, 10)).unwrap().remove(0)
+    block_on(broken.engine.invitations(None, 10)).unwrap().invitations.remove(0)
 }
 
 #[test]

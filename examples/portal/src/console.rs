@@ -51,6 +51,7 @@ pub(crate) fn router(engine: Engine, configuration: &Configuration, mail_folder:
         .route("/reset-password", get(page))
         .route("/confirm-email", get(page))
         .route("/undo-email", get(page))
+        .route("/sign-up", get(page))
         .route("/first-administrator", get(page))
         .route("/portal.json", get(portal))
         .route(LOGO, get(logo))

@@ -7,7 +7,8 @@ import { again, current, go } from './page.js';
 import { unreachable } from './parts/unreachable.js';
 import * as session from './session.js';
 
-const token = new URLSearchParams(location.search).get('token');
+const given = new URLSearchParams(location.search);
+const [token, invitation] = [given.get('token'), given.get('invitation')];
 if (location.search) history.replaceState(null, '', location.pathname);
 
 async function start() {
@@ -24,6 +25,7 @@ async function start() {
   if (location.pathname === '/reset-password') return go('reset-password', { token });
   if (location.pathname === '/confirm-email') return go('confirm-email', { token });
   if (location.pathname === '/undo-email') return go('undo-email', { token });
+  if (location.pathname === '/sign-up') return go('sign-up', { invitation });
   if (location.pathname === '/first-administrator') return go('first-administrator', { token });
   return home();
 }

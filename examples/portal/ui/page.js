@@ -19,7 +19,7 @@ export async function go(name, state = {}) {
   }
   if (shown !== visit) return;
   leave();
-  if (name === 'login' || name === 'start') settle('/');
+  if (['login', 'start', 'check-mail'].includes(name)) settle('/');
   page.open(state, stay.signal);
 }
 

@@ -43,6 +43,9 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("POST", "/totp/disable"),
     ("POST", "/first-administrator"),
     ("GET", "/admin/users"),
+    ("GET", "/admin/invitations"),
+    ("POST", "/admin/invitations"),
+    ("DELETE", "/admin/invitations/{id}"),
     ("GET", "/healthz"),
     ("GET", "/openapi.json"),
 ];

@@ -23,6 +23,8 @@ mod hostile;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]
+mod invitations;
+#[cfg(test)]
 mod origins;
 #[cfg(test)]
 mod passwords;

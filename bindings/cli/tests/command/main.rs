@@ -5,6 +5,8 @@ mod audit;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod invitations;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 mod page;

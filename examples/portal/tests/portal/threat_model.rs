@@ -20,7 +20,7 @@ fn covered() -> BTreeSet<String> {
         ("FA", &[1, 2, 3, 4, 5, 10, 12]),
     ];
     let of = |(area, numbers): &(&str, &[u8])| numbers.iter().map(|n| format!("{area}{n}")).collect::<Vec<_>>();
-    areas.iter().flat_map(of).chain(["CF1", "CF2"].map(str::to_owned)).collect()
+    areas.iter().flat_map(of).chain(["CF1", "CF2", "IN1"].map(str::to_owned)).collect()
 }
 
 /// The id and the named tests of each row.

@@ -2,17 +2,20 @@
 import { call } from '../api.js';
 import { el } from '../element.js';
 import { words } from '../language.js';
-import { options } from '../options.js';
+import { options, signUpOffered } from '../options.js';
 import { go } from '../page.js';
 import { card } from '../parts/card.js';
 import { accepted, documentFields } from '../parts/documents.js';
 import { emailField, field, usernameField } from '../parts/field.js';
 import { form } from '../parts/form.js';
+import { notice } from '../parts/notice.js';
 import { newPasswordField } from '../parts/password-field.js';
 
-export function open() {
+/** `state` holds the invitation of the link that led here. */
+export function open(state) {
   const { sign_up: rules } = options;
-  const invitation = rules.invitation === 'off' ? null : invitationField(rules);
+  if (!signUpOffered()) return closed();
+  const invitation = rules.invitation === 'off' ? null : invitationField(rules, state.invitation);
   const email = emailField();
   const username = byPolicy(rules.username, usernameField);
   const fullName = byPolicy(rules.full_name, (more) => field({ name: 'full_name', label: words.field.fullName, autocomplete: 'name', autocapitalize: 'words', ...more }));
@@ -51,10 +54,19 @@ function request(values, own, documents) {
   };
 }
 
-function invitationField({ open: anyone, invitation }) {
+/** Sign-up is closed to everybody, and a link can't open it. */
+function closed() {
+  card({
+    title: words.signUp.title,
+    body: [notice({ kind: 'info', text: words.refusals.sign_up_closed })],
+    foot: [el('p', null, words.signUp.haveAccount, ' ', el('button', { type: 'button', class: 'link', onclick: () => go('login') }, words.signUp.login))],
+  });
+}
+
+function invitationField({ open: anyone, invitation }, value) {
   const needed = invitation === 'required' || !anyone;
   return field({
-    name: 'invitation', label: words.field.invitation, required: needed, autocomplete: 'off',
+    name: 'invitation', label: words.field.invitation, required: needed, autocomplete: 'off', value: value ?? '',
     hint: needed ? words.signUp.invitationNeeded : words.signUp.invitationOptional,
   });
 }
