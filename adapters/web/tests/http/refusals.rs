@@ -71,6 +71,13 @@ async fn sign_up(seen: &mut Seen) {
     let root = json!({ "token": "x", "email": EMAIL, "password": PASSWORD });
     seen.expect(world.post("/first-administrator", root), 410, "link_invalid").await;
 
+    let invited = World::with(|policy| policy.sign_up.invitation = doorwarden_core::sign_up::Demand::Required).await;
+    let sign_up = |invitation: Value| {
+        invited.post("/sign-up", json!({ "email": EMAIL, "password": PASSWORD, "invitation": invitation }))
+    };
+    seen.expect(sign_up(json!(null)), 422, "invitation_required").await;
+    seen.expect(sign_up(json!("dwi_x")), 422, "invitation_invalid").await;
+
     let link = json!({ "token": "x", "new_password": PASSWORD });
     seen.expect(world.post("/password/reset", link), 410, "link_invalid").await;
     let unmailed = World::with(|policy| policy.recovery.enabled = false).await;

@@ -14,8 +14,8 @@ use crate::error::Fault;
 use crate::invitation::{Invitation, InvitationId};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{
-    Change, CommitError, Directory, InvitationKey, Marker, RegistrationKey, Requirement, Retention, UniqueRule, UserKey, UserPage,
-    Write,
+    Change, CommitError, Directory, InvitationKey, Marker, RegistrationKey, Requirement, Retention, UniqueRule,
+    UserKey, UserPage, Write,
 };
 use crate::time::Timestamp;
 use crate::token::Digest;
