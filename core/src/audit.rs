@@ -159,6 +159,14 @@ audit_names! {
     InvitationRedeemed = "invitation.redeemed",
     /// An invitation was revoked.
     InvitationRevoked = "invitation.revoked",
+    /// A keypair was made.
+    KeypairCreated = "keypair.created",
+    /// A keypair was made in place of another.
+    KeypairRotated = "keypair.rotated",
+    /// A keypair was switched off or on.
+    KeypairChanged = "keypair.changed",
+    /// A keypair was deleted.
+    KeypairDeleted = "keypair.deleted",
     UserChanged = "user.changed",
     /// An account was deleted, with all that hung on it.
     UserDeleted = "user.deleted",

@@ -66,6 +66,8 @@ ids! {
     DeliveryId,
     /// An invitation; unlike its token it is no secret.
     InvitationId,
+    /// A keypair; its access key is what clients name it by.
+    KeypairId,
 }
 
 /// The text isn't a UUID.

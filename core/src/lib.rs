@@ -51,6 +51,7 @@
 //! | [`totp`] | [`Engine::totp_setup`](engine::Engine::totp_setup), then [`totp_confirm`](engine::Engine::totp_confirm); [`totp_disable`](engine::Engine::totp_disable), [`reset_totp`](engine::Engine::reset_totp) |
 //! | [`account`] | [`Engine::export_account`](engine::Engine::export_account), [`change_account`](engine::Engine::change_account), [`delete_account`](engine::Engine::delete_account) |
 //! | [`invitation`] | [`Engine::invite`](engine::Engine::invite), [`invitations`](engine::Engine::invitations), [`revoke_invitation`](engine::Engine::revoke_invitation) |
+//! | [`keypair`] | [`Engine::create_keypair`](engine::Engine::create_keypair), then [`Engine::login_with_keypair`](engine::Engine::login_with_keypair) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
 //! # The rest
@@ -67,7 +68,6 @@
 //! | [`seal`] | secrets at rest |
 //! | [`audit`] | the trail |
 //! | [`client`], [`network`], [`time`], [`duration`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
-//! | [`keypair`] | the policy section of a flow that is not in this build |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
 //! # What it never does

@@ -13,11 +13,14 @@
 //!                                           commit ──▶ open the session ──▶ LoggedIn: the count is cleared
 //! ```
 //!
+//! A program logs in with a keypair instead, and is asked for nothing further (login/keypair.rs).
+//!
 //! Each step that waits for the user is handed out as a single-use ticket; whoever comes back with it passes through
 //! `next` again, so every rule is looked at anew and no earlier answer is remembered outside the ticket.
 
 mod conflict;
 mod credentials;
+mod keypair;
 mod otp;
 mod outcome;
 mod password_change;
@@ -30,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use self::conflict::TakeOver;
 pub use self::credentials::LoginRequest;
 use self::credentials::{Credentials, Named};
+pub use self::keypair::KeypairLogin;
 pub use self::outcome::{LoggedIn, LoginRefusal, LoginStep};
 pub use self::policy::{EndpointPolicy, IdentifierKind, LoginPolicy};
 pub use self::totp_setup::SetUp;
@@ -40,6 +44,7 @@ use crate::error::{Failure, Fault};
 use crate::guess::Guess;
 use crate::known_browser::BrowserStanding;
 use crate::lockout::{Alarm, LockoutSubject, Verdict};
+use crate::keypair::AccessKey;
 use crate::policy::Policy;
 use crate::seal::Sealed;
 use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
@@ -59,9 +64,12 @@ pub struct LoginProgress {
     pub user: UserId,
     /// How.
     pub mode: SessionMode,
+    /// With which keypair, in api mode.
+    #[serde(default)]
+    pub keypair: Option<AccessKey>,
     /// From where.
     pub client: Client,
-    /// When the password was right.
+    /// When the password was right; the beginning of time where a keypair was: that is no proof of who is there.
     pub password_at: Timestamp,
     /// When a one-time password or recovery code was right.
     #[serde(default)]
@@ -116,6 +124,11 @@ fn next(
 ) -> Next {
     if let Err((refusal, rule)) = standing(progress, user) {
         return Next::Refuse(refusal, rule);
+    }
+    if progress.mode == SessionMode::Api {
+        let limit = usize::try_from(policy.session.max_concurrent_api).unwrap_or(usize::MAX);
+        let over = (live.len() + 1).saturating_sub(limit);
+        return Next::Open { ending: live.iter().take(over).map(|session| session.id).collect() };
     }
     match &user.totp {
         Some(totp) if totp.is_spent(&policy.totp) => {
@@ -208,6 +221,7 @@ impl Engine {
                 let progress = LoginProgress {
                     user: user_id,
                     mode,
+                    keypair: None,
                     client,
                     password_at,
                     password_set_at,
@@ -249,6 +263,9 @@ impl Engine {
                 tracing::warn!(user = %id, %fault, "a guess was left unsettled");
             }
             return step;
+        // A keypair proves nothing of whoever guesses at codes.
+        if let Ok(LoginStep::LoggedIn(LoggedIn { user: User { totp: Some(totp), .. }, session, .. })) = &step
+            && session.mode == SessionMode::Session
         };
         let has_wrong_codes = logged_in.user.totp.as_ref().and_then(Totp::forgiven).is_some();
         if has_wrong_codes || browser == BrowserStanding::New {
@@ -379,7 +396,8 @@ impl Engine {
         let token = SessionToken::generate(*user.as_bytes(), self.random())?;
         let id = SessionId::generate(now, self.random())?;
         let proved_at = progress.second_factor_at.map_or(progress.password_at, |at| at.max(progress.password_at));
-        let opening = Opening { id, user, mode: progress.mode, client: progress.client.clone(), proved_at };
+        let (mode, keypair) = (progress.mode, progress.keypair.clone());
+        let opening = Opening { id, user, mode, keypair, client: progress.client.clone(), proved_at };
         let session = Session::open(opening, &token, &policy.session, now);
         Ok(Prepared { session, token, announced_endings: Vec::new() })
     }

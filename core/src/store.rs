@@ -7,6 +7,7 @@
 //! | port | holds |
 //! |---|---|
 //! | [`Directory`] | users, pending registrations, invitations, audit trail, outbox |
+//! | [`Directory`] | users, pending registrations, keypairs, audit trail, outbox |
 //! | [`SessionStore`] | sessions, by user |
 //! | [`LockoutStore`] | failures and guesses in flight by subject, rates |
 //! | [`TicketStore`] | single-use proofs with a lifetime |
@@ -22,6 +23,7 @@ use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
 use crate::invitation::{Invitation, InvitationId};
+use crate::keypair::{AccessKey, Keypair, KeypairId};
 use crate::lockout::{
     Charge, Forgiven, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
 };
@@ -60,6 +62,8 @@ pub enum Change {
     Lapse(RegistrationId),
     /// An invitation.
     Invitation(Write<Invitation>),
+    /// A keypair. Its access key is unique.
+    Keypair(Write<Keypair>),
     /// A line of the audit trail.
     Audit(AuditEvent),
     /// Both ends of the audit chain, of which there is one.
@@ -139,6 +143,8 @@ pub enum UniqueRule {
     Email,
     /// Two users or registrations with one username skeleton.
     Username,
+    /// Two keypairs with one access key.
+    AccessKey,
     /// A marker that stands already.
     Marker,
 }
@@ -149,6 +155,7 @@ impl UniqueRule {
         match self {
             Self::Email => "e-mail",
             Self::Username => "username",
+            Self::AccessKey => "access key",
             Self::Marker => "marker",
         }
     }
@@ -207,13 +214,14 @@ pub struct Retention {
 }
 
 /// Users, pending registrations, invitations, audit trail and outbox.
+/// Users, pending registrations, keypairs, audit trail and outbox.
 ///
 /// An adapter promises:
 /// 1. A commit is applied whole or not at all, and once `commit` returns `Ok` it survives a crash of the process.
 /// 2. `Update` and `Delete` are applied only on the revision that the value carries, else the commit is
 ///    [`CommitError::Stale`]; of any number of commits on one revision exactly one succeeds.
 /// 3. Changes are applied in their order, each seeing those before it.
-/// 4. The unique rules hold between all users and registrations at any parallelism, at the database's default
+/// 4. The unique rules hold between all users, registrations and keypairs at any parallelism, at the database's default
 ///    isolation; the broken one is named.
 /// 5. A read sees every commit that returned before it began.
 /// 6. Audit events are read in the order of their commits, none is skipped by a reader who follows the positions, and
@@ -226,6 +234,7 @@ pub struct Retention {
 ///    content of a record makes it fail.
 /// 10. An invitation's held uses are its registrations that haven't lapsed at the moment asked about; one that is gone,
 ///     by whatever change or sweep, holds nothing from that moment.
+/// 10. Deleting a user deletes the user's keypairs in the same commit.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The user of a key.
@@ -251,6 +260,12 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
     /// How many uses of an invitation pending registrations hold at `now`.
     async fn held_uses(&self, id: InvitationId, now: Timestamp) -> Result<u32, Fault>;
+
+    /// The keypair of an access key.
+    async fn keypair(&self, access_key: &AccessKey) -> Result<Option<Keypair>, Fault>;
+
+    /// The keypairs of a user after that of an id, oldest first, at most `limit`.
+    async fn keypairs_of(&self, user: UserId, after: Option<KeypairId>, limit: usize) -> Result<Vec<Keypair>, Fault>;
 
     /// A page of the audit trail, oldest first, each event with its place.
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault>;

@@ -4,6 +4,7 @@
 
 use doorwarden_core::delivery::Delivery;
 use doorwarden_core::invitation::{Invitation, InvitationId};
+use doorwarden_core::keypair::Keypair;
 use doorwarden_core::registration::{PendingRegistration, RegistrationId};
 use doorwarden_core::store::{Change, Marker, Requirement, UniqueRule, Write};
 use doorwarden_core::user::{Revision, User, UserId};
@@ -26,6 +27,12 @@ statements! {
     ANY_ADMINISTRATOR = "SELECT 1 FROM users WHERE administrator = 1 AND id > x'' LIMIT 1";
     REGISTER = "INSERT INTO registrations (id, email_key, link, created_at, expires_at, invitation, body)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+    CREATE_KEYPAIR = "INSERT INTO keypairs (id, revision, user, access_key, body) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT DO NOTHING";
+    HAS_KEYPAIR = "SELECT 1 FROM keypairs WHERE id = ?1";
+    UPDATE_KEYPAIR = "UPDATE keypairs SET revision = ?3, access_key = ?4, body = ?5 WHERE id = ?1 AND revision = ?2";
+    DELETE_KEYPAIR = "DELETE FROM keypairs WHERE id = ?1 AND revision = ?2";
+    DELETE_KEYPAIRS_OF_USER = "DELETE FROM keypairs WHERE user = ?1";
     REMOVE_REGISTRATION = "DELETE FROM registrations WHERE id = ?1";
     HOLD_USERNAME = "INSERT INTO usernames (skeleton, holder_kind, holder) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     HELD_USERNAME = "SELECT skeleton FROM usernames WHERE holder = ?1 AND holder_kind = ?2";
@@ -66,6 +73,9 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
         Change::Invitation(Write::Create(invitation)) => create_invitation(connection, invitation),
         Change::Invitation(Write::Update(invitation)) => update_invitation(connection, invitation),
         Change::Invitation(Write::Delete(invitation)) => delete_invitation(connection, invitation),
+        Change::Keypair(Write::Create(keypair)) => create_keypair(connection, keypair),
+        Change::Keypair(Write::Update(keypair)) => update_keypair(connection, keypair),
+        Change::Keypair(Write::Delete(keypair)) => delete_keypair(connection, keypair),
         Change::Audit(event) => Ok(audit::append(connection, event)?),
         Change::AuditChain(write) => unless_none(audit::write_chain(connection, write)?),
         Change::AuditLink { position, link } => unless_none(audit::link(connection, *position, link)?),
@@ -118,7 +128,43 @@ fn update_user(connection: &Connection, user: &User) -> Applied {
 fn delete_user(connection: &Connection, user: &User) -> Applied {
     let key = params![user.id.as_bytes(), number(user.revision)];
     unless_none(connection.prepare_cached(DELETE_USER)?.execute(key)?)?;
+    connection.prepare_cached(DELETE_KEYPAIRS_OF_USER)?.execute([user.id.as_bytes()])?;
     hold(connection, Holder::User(user.id), None)
+}
+
+fn create_keypair(connection: &Connection, keypair: &Keypair) -> Applied {
+    let key = keypair.id.as_bytes();
+    let (revision, access_key) = (number(keypair.revision), keypair.access_key.as_str());
+    let columns = params![key, revision, keypair.user.as_bytes(), access_key, to_body(keypair)?];
+    if connection.prepare_cached(CREATE_KEYPAIR)?.execute(columns)? > 0 {
+        return Ok(());
+    }
+    let exists = connection.prepare_cached(HAS_KEYPAIR)?.exists([key])?;
+    refuse(if exists { Conflict::Stale } else { Conflict::Taken(UniqueRule::AccessKey) })
+}
+
+fn update_keypair(connection: &Connection, keypair: &Keypair) -> Applied {
+    let mut next = keypair.clone();
+    next.revision = keypair.revision.next();
+    let columns = params![
+        keypair.id.as_bytes(),
+        number(keypair.revision),
+        number(next.revision),
+        keypair.access_key.as_str(),
+        to_body(&next)?
+    ];
+    match connection.prepare_cached(UPDATE_KEYPAIR)?.execute(columns) {
+        // The access key is the only unique column that an update touches.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            refuse(Conflict::Taken(UniqueRule::AccessKey))
+        }
+        rows => unless_none(rows?),
+    }
+}
+
+fn delete_keypair(connection: &Connection, keypair: &Keypair) -> Applied {
+    let key = params![keypair.id.as_bytes(), number(keypair.revision)];
+    unless_none(connection.prepare_cached(DELETE_KEYPAIR)?.execute(key)?)
 }
 
 fn register(connection: &Connection, registration: &PendingRegistration) -> Applied {

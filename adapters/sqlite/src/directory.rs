@@ -6,6 +6,7 @@ use doorwarden_core::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition,
 use doorwarden_core::delivery::{Delivery, DeliveryId};
 use doorwarden_core::error::Fault;
 use doorwarden_core::invitation::{Invitation, InvitationId};
+use doorwarden_core::keypair::{AccessKey, Keypair, KeypairId};
 use doorwarden_core::registration::PendingRegistration;
 use doorwarden_core::store::{
     Change, CommitError, Directory, InvitationKey, RegistrationKey, Retention, UserKey, UserPage,
@@ -40,6 +41,8 @@ statements! {
     INVITATION_BY_TOKEN = "SELECT id, body FROM invitations WHERE token = ?1";
     INVITATIONS = "SELECT id, body FROM invitations WHERE id > ?1 ORDER BY id LIMIT ?2";
     HELD_USES = "SELECT count(*) FROM registrations WHERE invitation = ?1 AND expires_at > ?2";
+    KEYPAIR = "SELECT id, body FROM keypairs WHERE access_key = ?1";
+    KEYPAIRS_OF_USER = "SELECT id, body FROM keypairs WHERE user = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     DUE_DELIVERIES = "SELECT id, body FROM deliveries WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
     DELIVERY = "SELECT id, body FROM deliveries WHERE id = ?1";
     MARKER = "SELECT value FROM markers WHERE name = ?1";
@@ -123,6 +126,17 @@ impl Directory for SqliteStore {
                 .prepare_cached(HELD_USES)?
                 .query_row(params![id.as_bytes(), now.as_millis()], |row| row.get::<_, i64>(0))?;
             Ok(u32::try_from(held).unwrap_or(u32::MAX))
+        })
+    }
+
+    async fn keypair(&self, access_key: &AccessKey) -> Result<Option<Keypair>, Fault> {
+        self.read("loading keypair", access_key, |c| one(c, "keypairs", KEYPAIR, [access_key.as_str()]))
+    }
+
+    async fn keypairs_of(&self, user: UserId, after: Option<KeypairId>, limit: usize) -> Result<Vec<Keypair>, Fault> {
+        let after = after.as_ref().map_or(&[] as &[u8], |id| id.as_bytes());
+        self.read("loading keypairs of user", user, |c| {
+            all(c, "keypairs", KEYPAIRS_OF_USER, params![user.as_bytes(), after, sql_limit(limit)])
         })
     }
 

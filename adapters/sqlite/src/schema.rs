@@ -17,6 +17,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4457_444e;
 
 /// The statements that bring a file from each version to the next; the first makes an empty file ours.
 const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, INVITATIONS];
+const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, KEYPAIRS];
 
 const VERSION_1: &str = "
 CREATE TABLE users (
@@ -165,6 +166,17 @@ CREATE INDEX invitations_by_end ON invitations (ends_at);
 
 ALTER TABLE registrations ADD COLUMN invitation BLOB;
 CREATE INDEX registrations_by_invitation ON registrations (invitation, expires_at) WHERE invitation IS NOT NULL;
+";
+
+const KEYPAIRS: &str = "
+CREATE TABLE keypairs (
+  id BLOB PRIMARY KEY NOT NULL,
+  revision INTEGER NOT NULL,
+  user BLOB NOT NULL,
+  access_key TEXT NOT NULL UNIQUE,
+  body TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX keypairs_by_user ON keypairs (user, id);
 ";
 
 /// Names statements and lists them for the test of their plans.

@@ -5,6 +5,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `totp`, `keypairs`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
@@ -60,6 +61,7 @@ mod guard;
 mod health;
 mod invitations;
 mod json;
+mod keypairs;
 mod locale;
 mod login;
 mod openapi;
@@ -146,6 +148,9 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(session::prove))
         .routes(routes!(sessions::list, sessions::end_others))
         .routes(routes!(sessions::end))
+        .routes(routes!(keypairs::list, keypairs::create))
+        .routes(routes!(keypairs::switch, keypairs::delete))
+        .routes(routes!(keypairs::rotate))
         .routes(routes!(totp::show))
         .routes(routes!(totp::set_up))
         .routes(routes!(totp::confirm))

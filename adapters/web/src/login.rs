@@ -7,7 +7,8 @@ use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Response};
 use doorwarden_core::client::{Browser, Client};
 use doorwarden_core::error::Failure;
-use doorwarden_core::login::{LoggedIn, LoginRefusal, LoginRequest, LoginStep, TakeOver};
+use doorwarden_core::keypair::SecretKey;
+use doorwarden_core::login::{KeypairLogin, LoggedIn, LoginRefusal, LoginRequest, LoginStep, TakeOver};
 use doorwarden_core::password::Password;
 use doorwarden_core::session::Session;
 use doorwarden_core::token::TicketToken;
@@ -75,10 +76,23 @@ impl WishingTicket {
     }
 }
 
-/// The credentials of a login. A `mode` may be named: `session`; `api` isn't offered in this build.
+/// The credentials of a login: a person's, or with `"mode":"api"` a program's.
 #[derive(Debug, ToSchema)]
+#[serde(untagged)]
 #[schema(as = Login)]
-pub(crate) struct LoginBody {
+pub(crate) enum LoginBody {
+    /// As a person; a `mode` that is named is `session`.
+    #[schema(rename = "session")]
+    Person(PersonBody),
+    /// As a program; the `mode` is `api`.
+    #[schema(rename = "api")]
+    Program(ProgramBody),
+}
+
+/// The credentials of a person.
+#[derive(Debug, ToSchema)]
+#[schema(as = PersonLogin)]
+pub(crate) struct PersonBody {
     /// E-mail address or username.
     identifier: String,
     /// The password.
@@ -89,22 +103,35 @@ pub(crate) struct LoginBody {
     want: Want,
 }
 
+/// The credentials of a program.
+#[derive(Debug, ToSchema)]
+#[schema(as = KeypairLogin)]
+pub(crate) struct ProgramBody {
+    /// The public half of a keypair.
+    access_key: String,
+    /// The secret half.
+    #[schema(value_type = String, format = Password)]
+    secret_key: SecretKey,
+    /// `token`: the session's token comes in the reply, and no cookie is set.
+    #[schema(value_type = Option<String>)]
+    want: Want,
+}
+
 impl FromFields for LoginBody {
     fn take_from(fields: &mut Fields) -> Result<Self, Problem> {
         match fields.optional_text("mode")?.as_deref() {
             None | Some("session") => {}
             Some("api") => {
-                let (_, _) = (fields.text("access_key")?, Password::new(fields.text("secret_key")?));
-                Want::take_from(fields)?;
-                return Err(LoginRefusal::ModeDisabled.into());
+                let (access_key, secret_key) = (fields.text("access_key")?, SecretKey::new(fields.text("secret_key")?));
+                return Ok(Self::Program(ProgramBody { access_key, secret_key, want: Want::take_from(fields)? }));
             }
             Some(_) => return Err(fields.refuse("mode", "can only be \"session\" or \"api\"")),
         }
-        Ok(Self {
+        Ok(Self::Person(PersonBody {
             identifier: fields.text("identifier")?,
             password: Password::new(fields.text("password")?),
             want: Want::take_from(fields)?,
-        })
+        }))
     }
 }
 
@@ -215,7 +242,7 @@ pub(crate) enum StepBody {
     },
 }
 
-/// Logs in with an e-mail address or username and a password.
+/// Logs in with an e-mail address or username and a password, or with a keypair.
 #[utoipa::path(
     post, path = "/login", tag = "login", request_body = LoginBody,
     responses(
@@ -230,14 +257,21 @@ pub(crate) async fn login(
     presented: Presented,
     JsonBody(body): JsonBody<LoginBody>,
 ) -> Result<Response, Problem> {
-    let LoginBody { identifier, password, want } = body;
+    let (step, want) = match body {
+        LoginBody::Person(PersonBody { identifier, password, want }) => {
+            let request = LoginRequest { identifier, password, client: client.clone() };
+            (auth.engine().login(request).await?, want)
+        }
+        LoginBody::Program(ProgramBody { access_key, secret_key, want }) => {
+            let request = KeypairLogin { access_key, secret_key, client: client.clone() };
+            (auth.engine().login_with_keypair(request).await?, want)
+        }
+    };
     let client = match (want, client.browser) {
         // Who wants no cookie keeps none.
         (Want::Token, Browser::Unknown) => client.with_browser(Browser::Forgetful),
         _ => client,
     };
-    let request = LoginRequest { identifier, password, client: client.clone() };
-    let step = auth.engine().login(request).await?;
     Stepping { auth, client, presented, want }.answer(step, &[]).await
 }
 

@@ -11,6 +11,7 @@ use doorwarden_core::email_change::EmailChangeRefusal;
 use doorwarden_core::error::{Failure, Fault};
 use doorwarden_core::guess::GuessRefusal;
 use doorwarden_core::invitation::NewInvitationRefusal;
+use doorwarden_core::keypair::KeypairRefusal;
 use doorwarden_core::login::LoginRefusal;
 use doorwarden_core::password::UnmetRule;
 use doorwarden_core::password_change::PasswordChangeRefusal;
@@ -101,6 +102,10 @@ codes! {
     NotExtendable = "not_extendable", CONFLICT, "The session can't be extended";
     /// The account has one-time passwords already.
     TotpAlreadyEnabled = "totp_already_enabled", CONFLICT, "One-time passwords are set up already";
+    /// The account has as many keypairs as it may.
+    KeypairLimit = "keypair_limit", CONFLICT, "The number of keypairs is reached";
+    /// It was changed meanwhile.
+    Stale = "stale", CONFLICT, "It was changed meanwhile";
     /// The ticket is unknown, used, expired or for another step.
     TicketInvalid = "ticket_invalid", GONE, "The ticket doesn't work any more";
     /// The link is unknown, used or expired.
@@ -383,6 +388,16 @@ impl From<GuessRefusal> for Problem {
             }
             GuessRefusal::Closed | GuessRefusal::Untold(_) => problem,
         }
+    }
+}
+
+impl From<KeypairRefusal> for Problem {
+    fn from(refusal: KeypairRefusal) -> Self {
+        let problem = Self::refused(refusal.code(), &refusal);
+        if let KeypairRefusal::Invalid(field, _) = refusal {
+            return problem.with_field(field);
+        }
+        problem
     }
 }
 

@@ -20,6 +20,7 @@ fn progress() -> LoginProgress {
     LoginProgress {
         user,
         mode: SessionMode::Session,
+        keypair: None,
         client,
         password_at,
         password_set_at: None,
@@ -35,6 +36,7 @@ fn live(count: u8) -> Vec<Session> {
         id: SessionId::from_bytes([n; 16]),
         user: user().id,
         mode: SessionMode::Session,
+        keypair: None,
         client: Client::default(),
         proved_at: at(0),
     };
@@ -77,6 +79,23 @@ fn the_limit_of_sessions_is_kept_as_the_policy_says() {
         };
         assert_eq!(decided, expected, "{count} {limit} {on_conflict:?}");
     }
+}
+
+#[test]
+fn ot3_a_keypair_is_asked_for_nothing_further_and_its_oldest_session_ends() {
+    let mut policy = policy(1, OnConflict::Refuse);
+    policy.session.max_concurrent_api = 3;
+    policy.totp.mode = crate::totp::TotpMode::Required;
+    policy.sign_up.terms = DocumentPolicy { version: "2".to_owned(), url: "https://x/".to_owned() };
+    let by_keypair = LoginProgress { mode: SessionMode::Api, ..progress() };
+    let mut user = user();
+    user.must_change_password = true;
+    for (count, ending) in [(0, vec![]), (2, vec![]), (3, ids([0])), (5, ids([0, 1, 2]))] {
+        assert_eq!(next(&by_keypair, &user, &live(count), None, &policy, at(10)), Next::Open { ending }, "{count}");
+    }
+    user.status = UserStatus::Disabled;
+    let disabled = Next::Refuse(LoginRefusal::AccountDisabled, "user.status");
+    assert_eq!(next(&by_keypair, &user, &[], None, &policy, at(10)), disabled);
 }
 
 #[test]

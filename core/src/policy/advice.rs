@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::unavailable::{IDLE_SECTIONS, is_available};
+use super::unavailable::is_available;
 use super::{Explanation, Policy};
 use crate::duration::text;
 use crate::password::HashScheme;
@@ -12,14 +12,13 @@ const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl Policy {
-    /// Where the policy departs from the advice of NIST SP 800-63B-4, OWASP ASVS 5.0 and the OWASP cheat sheets, and
-    /// which sections do nothing in this build. The defaults depart on purpose: they are the rules of `classic`.
+    /// Where the policy departs from the advice of NIST SP 800-63B-4, OWASP ASVS 5.0 and the OWASP cheat sheets.
+    /// The defaults depart on purpose: they are the rules of `classic`.
     pub fn advice(&self) -> Vec<Explanation> {
         let mut notes = Notes(Vec::new());
         notes.passwords(self);
         notes.guessing(self);
         notes.sessions_and_recovery(self);
-        notes.0.extend(IDLE_SECTIONS.iter().map(|(section, feature)| Explanation::idle(section, feature)));
         notes.0
     }
 }
@@ -135,6 +134,5 @@ mod tests {
     fn a_note_says_what_this_build_lacks() {
         let says = |key| Policy::default().advice().into_iter().find(|note| note.keys == [key]).unwrap().says;
         assert!(says("lockout.escalate").ends_with("792 guesses a day for ever"));
-        assert!(says("keypairs").starts_with("This build has no API keypairs yet"));
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Policy;
-use super::unavailable::IDLE_SECTIONS;
 use crate::duration::text;
 use crate::login::IdentifierKind;
 use crate::password::{CharacterClass, HashScheme};
@@ -26,11 +25,6 @@ impl Explanation {
     /// `says` is what `keys` come to.
     pub fn new(keys: &[&'static str], says: impl Into<String>) -> Self {
         Self { keys: keys.to_vec(), says: says.into() }
-    }
-
-    /// The `section` does nothing, since this build lacks the `feature`.
-    pub(super) fn idle(section: &'static str, feature: &str) -> Self {
-        Self::new(&[section], format!("This build has no {feature} yet: the section does nothing"))
     }
 
     /// The section of the file that it is about: `session` of `session.lifetime`.
@@ -71,11 +65,6 @@ impl Telling {
     }
 
     /// Says first that a section does nothing in this build, if so.
-    fn say_if_idle(&mut self, section: &'static str) {
-        let idle = IDLE_SECTIONS.iter().filter(|(name, _)| *name == section);
-        self.0.extend(idle.map(|(name, feature)| Explanation::idle(name, feature)));
-    }
-
     fn service(&mut self, policy: &Policy) {
         let url = &policy.public_url;
         let safety = match (url.is_https(), url.is_loopback()) {
@@ -379,7 +368,6 @@ impl Telling {
             &["recovery.per_hour"],
             format!("One address gets {} of that kind an hour", counted(recovery.per_hour, "mail")),
         );
-        self.say_if_idle("keypairs");
         let keypairs = &policy.keypairs;
         self.say(&["keypairs.per_user"], format!("An account holds {}", counted(keypairs.per_user, "keypair")));
         self.say(&["keypairs.clock_skew"], format!("A signed request's time may be {} off", text(keypairs.clock_skew)));

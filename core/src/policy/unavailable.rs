@@ -19,15 +19,11 @@ const LACKS: &[Lack] = &[
     lack("store.directory", &["sqlite:*", "memory:"]),
     lack("store.volatile", &["same"]),
     lack("mail.transport", &["dir:*", "none"]),
-    lack("login.modes", &["session"]),
     lack("session.cache", &["off"]),
     lack("web.metrics", &["false"]),
     lack("sso.oidc", &[]),
     lack("sso.saml", &[]),
 ];
-
-/// Sections whose values are read and checked, and whose feature isn't here.
-pub(super) const IDLE_SECTIONS: &[(&str, &str)] = &[("keypairs", "API keypairs")];
 
 /// What a tree of settings (see [`Policy::settings`](super::Policy::settings)) asks for and this build can't do.
 ///
@@ -89,11 +85,6 @@ mod tests {
                 "mail.transport",
                 r#""smtp://u:secret@mail.example.org""#,
                 r#"mail.transport = "smtp://…@mail.example.org": allowed is "dir:…" or "none": anything else is not available in this build"#,
-            ),
-            (
-                "login.modes",
-                r#"["session", "api"]"#,
-                r#"login.modes = ["session", "api"]: allowed is ["session"]: anything else is not available in this build"#,
             ),
             (
                 "session.cache",

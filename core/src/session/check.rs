@@ -7,6 +7,7 @@ use crate::delivery::Delivery;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::{GuessRefusal, Guesser};
+use crate::keypair::AccessKey;
 use crate::lockout::Verdict;
 use crate::password::{Password, Verification};
 use crate::session::{EndReason, Session, SessionId, SessionRefusal};
@@ -48,7 +49,8 @@ impl ProofRefusal {
 }
 
 impl Engine {
-    /// The live session of a token: one read of the session store, and now and then a write of its last use.
+    /// The live session of a token: one read of the session store, and now and then a write of its last use. A session
+    /// that was logged in with a keypair costs a read of that as well.
     ///
     /// # Errors
     /// [`SessionRefusal`] says why the token isn't accepted (any more).
@@ -71,7 +73,17 @@ impl Engine {
         let found = self.sessions().find(&SessionKey::of(token)).await?;
         let session = found.ok_or(Failure::Refused(SessionRefusal::Required))?;
         session.standing(&self.policy().session, self.now()).map_err(Failure::Refused)?;
+        if let Some(access_key) = &session.keypair {
+            self.demand_standing(access_key).await?;
+        }
         Ok(session)
+    }
+
+    /// A session that was logged in with a keypair works as long as that works.
+    async fn demand_standing(&self, access_key: &AccessKey) -> Result<(), Failure<SessionRefusal>> {
+        let keypair = self.directory().keypair(access_key).await?;
+        let stands = keypair.is_some_and(|keypair| keypair.standing(self.now()).is_ok());
+        stands.then_some(()).ok_or(Failure::Refused(SessionRefusal::Ended))
     }
 
     /// The account of a live session.

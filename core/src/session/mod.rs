@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use self::check::ProofRefusal;
 use crate::client::Client;
 pub use crate::id::SessionId;
+use crate::keypair::AccessKey;
 use crate::time::Timestamp;
 use crate::token::{Digest, SessionToken};
 use crate::user::{Revision, UserId};
@@ -35,6 +36,9 @@ pub struct Session {
     pub token: Digest,
     /// How its owner logged in.
     pub mode: SessionMode,
+    /// The keypair that it was logged in with: it works as long as that one does.
+    #[serde(default)]
+    pub keypair: Option<AccessKey>,
     /// Where it was opened from.
     pub client: Client,
     /// When it was opened.
@@ -167,6 +171,7 @@ pub(crate) struct Opening {
     pub(crate) id: SessionId,
     pub(crate) user: UserId,
     pub(crate) mode: SessionMode,
+    pub(crate) keypair: Option<AccessKey>,
     pub(crate) client: Client,
     pub(crate) proved_at: Timestamp,
 }
@@ -182,6 +187,7 @@ impl Session {
             user: opening.user,
             token: token.digest(),
             mode: opening.mode,
+            keypair: opening.keypair,
             client: opening.client,
             started_at: now,
             expires_at: now.after(policy.lifetime.min(policy.max_lifetime)),
@@ -343,6 +349,7 @@ mod tests {
             id: SessionId::from_bytes([1; 16]),
             user: UserId::from_bytes([2; 16]),
             mode: SessionMode::Session,
+            keypair: None,
             client: Client::default(),
             proved_at: at(0),
         };

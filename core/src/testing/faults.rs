@@ -9,6 +9,7 @@ use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition, AuditReco
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
 use crate::invitation::{Invitation, InvitationId};
+use crate::keypair::{AccessKey, Keypair, KeypairId};
 use crate::lockout::{
     Charge, Forgiven, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
 };
@@ -170,6 +171,14 @@ impl Directory for FaultyStore {
 
     async fn held_uses(&self, id: InvitationId, now: Timestamp) -> Result<u32, Fault> {
         self.call("Directory::held_uses", self.directory.held_uses(id, now)).await
+    }
+
+    async fn keypair(&self, access_key: &AccessKey) -> Result<Option<Keypair>, Fault> {
+        self.call("Directory::keypair", self.directory.keypair(access_key)).await
+    }
+
+    async fn keypairs_of(&self, user: UserId, after: Option<KeypairId>, limit: usize) -> Result<Vec<Keypair>, Fault> {
+        self.call("Directory::keypairs_of", self.directory.keypairs_of(user, after, limit)).await
     }
 
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {

@@ -13,6 +13,7 @@ mod figures;
 mod first_administrator;
 mod imports;
 mod invitations;
+mod keypairs;
 mod keys;
 mod lockout;
 mod login;

@@ -22,6 +22,7 @@ mod headers;
 mod hostile;
 #[cfg(test)]
 mod hosts;
+mod keypairs;
 #[cfg(test)]
 mod invitations;
 #[cfg(test)]

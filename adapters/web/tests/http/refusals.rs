@@ -39,6 +39,7 @@ async fn every_code_is_answered_with_its_status_and_body() {
     sign_up(&mut seen).await;
     login(&mut seen).await;
     session(&mut seen).await;
+    keypairs(&mut seen).await;
     totp(&mut seen).await;
     broken(&mut seen).await;
     let all: BTreeSet<String> = Code::ALL.iter().map(|code| code.name().to_owned()).collect();
@@ -125,6 +126,17 @@ async fn login(seen: &mut Seen) {
     let cross_site = world.login(EMAIL, PASSWORD).header("sec-fetch-site", "cross-site");
     seen.expect(cross_site, 403, "cross_site").await;
     seen.expect(world.call(Method::POST, "/login").json("{}"), 400, "invalid_request").await;
+}
+
+async fn keypairs(seen: &mut Seen) {
+    let world = World::with(|policy| policy.keypairs.per_user = 1).await;
+    let token = world.logged_in(EMAIL).await;
+    let made = world.post("/keypairs", json!({})).cookie(&token).send().await.json();
+    seen.expect(world.post("/keypairs", json!({})).cookie(&token), 409, "keypair_limit").await;
+    let path = format!("/keypairs/{}/rotate", made["access_key"].as_str().unwrap());
+    let rotate = || world.call(Method::POST, &path).cookie(&token);
+    assert_eq!(rotate().send().await.status, 201);
+    seen.expect(rotate(), 409, "stale").await;
 }
 
 async fn session(seen: &mut Seen) {

@@ -139,6 +139,7 @@ mod tests {
                 include_str!("directory/chain.rs"),
                 include_str!("directory/commits.rs"),
                 include_str!("directory/invitations.rs"),
+                include_str!("directory/keypairs.rs"),
                 include_str!("directory/outbox.rs"),
                 include_str!("directory/reads.rs"),
                 include_str!("directory/trail.rs"),

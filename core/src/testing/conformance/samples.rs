@@ -11,6 +11,7 @@ use crate::delivery::{Delivery, DeliveryId, Parcel};
 use crate::email::Email;
 use crate::known_browser::BrowserStanding;
 use crate::invitation::{Invitation, InvitationId, Invited};
+use crate::keypair::{AccessKey, Keypair, KeypairId};
 use crate::login::LoginProgress;
 use crate::password::PasswordHash;
 use crate::registration::{PendingRegistration, RegistrationId};
@@ -211,6 +212,41 @@ pub(super) fn full_event(number: u32, text: &str) -> AuditEvent {
     event.with(text, text).with("failures", 11).with("nested", serde_json::json!({ "list": [1, null, text] }))
 }
 
+pub(super) fn keypair_id(number: u32) -> KeypairId {
+    KeypairId::generate(at(number.into()), &SeededRandom::new(number.into())).unwrap()
+}
+
+/// A keypair of the first user that holds only what it must.
+pub(super) fn keypair(number: u32) -> Keypair {
+    Keypair {
+        id: keypair_id(number),
+        revision: Revision::FIRST,
+        user: user_id(1),
+        access_key: AccessKey::parse(&format!("{number:020}")).unwrap(),
+        secret: sealed(number),
+        label: None,
+        scopes: Vec::new(),
+        active: true,
+        created_at: at(number.into()),
+        expires_at: None,
+        last_used_at: None,
+        replaced_until: None,
+    }
+}
+
+/// A keypair that holds all that it can, with `text` wherever any text may stand.
+pub(super) fn full_keypair(number: u32, text: &str) -> Keypair {
+    Keypair {
+        label: Some(text.to_owned()),
+        scopes: vec![text.to_owned(), text.to_owned()],
+        active: false,
+        expires_at: Some(at(1)),
+        last_used_at: Some(at(2)),
+        replaced_until: Some(at(3)),
+        ..keypair(number)
+    }
+}
+
 /// A delivery that is due at `due_at`.
 pub(super) fn delivery(number: u32, due_at: Timestamp) -> Delivery {
     Delivery {
@@ -236,6 +272,7 @@ pub(super) fn session(user: UserId, number: u32) -> Session {
         user,
         token: digest("session", number),
         mode: SessionMode::Session,
+        keypair: None,
         client: Client::default(),
         started_at,
         expires_at: at(i64::from(number) + 8 * 3_600_000),
@@ -251,6 +288,7 @@ pub(super) fn ticket(user: UserId, expires_at: Timestamp) -> Ticket {
     let progress = LoginProgress {
         user,
         mode: SessionMode::Session,
+        keypair: None,
         client,
         password_at: at(0),
         second_factor_at: None,

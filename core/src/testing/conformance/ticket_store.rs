@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_executor::block_on;
 
 use super::race;
-use super::samples::{at, digest, hostile_texts, ticket, user_id, whole};
+use super::samples::{at, digest, hostile_texts, keypair, ticket, user_id, whole};
 use crate::client::Client;
 use crate::known_browser::BrowserStanding;
 use crate::login::LoginProgress;
@@ -60,6 +60,7 @@ pub fn what_was_put_is_read_back_whole(open: &dyn Fn() -> Arc<dyn TicketStore>) 
         Grant::Login(LoginProgress {
             user: user_id(1),
             mode: SessionMode::Api,
+            keypair: Some(keypair(1).access_key),
             client,
             password_at: at(-7),
             second_factor_at: Some(at(-6)),

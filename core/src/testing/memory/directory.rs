@@ -12,6 +12,7 @@ use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition
 use crate::delivery::{Delivery, DeliveryId};
 use crate::error::Fault;
 use crate::invitation::{Invitation, InvitationId};
+use crate::keypair::{AccessKey, Keypair, KeypairId};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{
     Change, CommitError, Directory, InvitationKey, Marker, RegistrationKey, Requirement, Retention, UniqueRule,
@@ -28,6 +29,7 @@ pub(super) struct Tables {
     registrations: BTreeMap<RegistrationId, PendingRegistration>,
     invitations: BTreeMap<InvitationId, Invitation>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    keypairs: BTreeMap<KeypairId, Keypair>,
     markers: BTreeMap<String, String>,
     audit: BTreeMap<AuditPosition, Recorded>,
     chain: Option<AuditChain>,
@@ -36,6 +38,7 @@ pub(super) struct Tables {
     emails: BTreeMap<String, UserId>,
     names: BTreeMap<String, Holder>,
     links: BTreeMap<Digest, RegistrationId>,
+    access_keys: BTreeMap<AccessKey, KeypairId>,
 }
 
 /// An event with its link.
@@ -59,6 +62,8 @@ enum Before {
     Registration(RegistrationId, Option<PendingRegistration>),
     Invitation(InvitationId, Option<Invitation>),
     Delivery(DeliveryId, Option<Delivery>),
+    Keypair(KeypairId, Option<Keypair>),
+    Deleted(Vec<Keypair>, User),
     Unmarked(&'static str),
     Unwritten(AuditPosition),
     Chain(Option<AuditChain>),
@@ -92,6 +97,7 @@ impl Tables {
             Change::AuditChain(write) => self.write_chain(write).map(Some),
             Change::AuditLink { position, link } => self.link(*position, *link).map(Some),
             Change::AuditForget { through } => Ok(Some(self.forget(*through))),
+            Change::Keypair(write) => self.write_keypair(write).map(Some),
             Change::Delivery(write) => self.write_delivery(write).map(Some),
             Change::Mark(marker) => self.mark(marker).map(Some),
             Change::Require(requirement) => self.require(*requirement).map(|()| None),
@@ -104,6 +110,11 @@ impl Tables {
             Before::Registration(id, registration) => drop(self.set_registration(id, registration)),
             Before::Invitation(id, invitation) => drop(set(&mut self.invitations, id, invitation)),
             Before::Delivery(id, delivery) => drop(set(&mut self.deliveries, id, delivery)),
+            Before::Keypair(id, keypair) => drop(self.set_keypair(id, keypair)),
+            Before::Deleted(keypairs, user) => {
+                drop(self.set_user(user.id, Some(user)));
+                keypairs.into_iter().for_each(|keypair| drop(self.set_keypair(keypair.id, Some(keypair))));
+            }
             Before::Unmarked(name) => drop(self.markers.remove(name)),
             Before::Unwritten(position) => drop(self.audit.remove(&position)),
             Before::Chain(chain) => self.chain = chain,
@@ -131,7 +142,40 @@ impl Tables {
         if let Some(user) = &after {
             self.check_unique(user)?;
         }
-        Ok(Before::User(id, self.set_user(id, after)))
+        if after.is_some() {
+            return Ok(Before::User(id, self.set_user(id, after)));
+        }
+        let own = self.keypairs.values().filter(|keypair| keypair.user == id);
+        let own: Vec<KeypairId> = own.map(|keypair| keypair.id).collect();
+        let keypairs = own.into_iter().filter_map(|keypair| self.set_keypair(keypair, None)).collect();
+        let user = self.set_user(id, None).ok_or(CommitError::Stale)?;
+        Ok(Before::Deleted(keypairs, user))
+    }
+
+    fn write_keypair(&mut self, write: &Write<Keypair>) -> Result<Before, CommitError> {
+        let (Write::Create(keypair) | Write::Update(keypair) | Write::Delete(keypair)) = write;
+        let stored = self.keypairs.get(&keypair.id).map(|stored| stored.revision);
+        let after = match write {
+            Write::Create(_) if stored.is_none() => Some(keypair.clone()),
+            Write::Update(_) if stored == Some(keypair.revision) => {
+                Some(Keypair { revision: keypair.revision.next(), ..keypair.clone() })
+            }
+            Write::Delete(_) if stored == Some(keypair.revision) => None,
+            Write::Create(_) | Write::Update(_) | Write::Delete(_) => return Err(CommitError::Stale),
+        };
+        if after.is_some() && self.access_keys.get(&keypair.access_key).is_some_and(|id| *id != keypair.id) {
+            return Err(CommitError::Taken(UniqueRule::AccessKey));
+        }
+        Ok(Before::Keypair(keypair.id, self.set_keypair(keypair.id, after)))
+    }
+
+    fn set_keypair(&mut self, id: KeypairId, keypair: Option<Keypair>) -> Option<Keypair> {
+        let before = set(&mut self.keypairs, id, keypair.clone());
+        if let Some(before) = &before {
+            self.access_keys.remove(&before.access_key);
+        }
+        self.access_keys.extend(keypair.map(|keypair| (keypair.access_key, id)));
+        before
     }
 
     fn check_unique(&self, user: &User) -> Result<(), CommitError> {
@@ -361,6 +405,19 @@ impl Directory for MemoryStore {
         let state = self.state();
         let holds = |r: &&PendingRegistration| r.invitation == Some(id) && now < r.expires_at;
         Ok(u32::try_from(state.directory.registrations.values().filter(holds).count()).unwrap_or(u32::MAX))
+    }
+
+    async fn keypair(&self, access_key: &AccessKey) -> Result<Option<Keypair>, Fault> {
+        let state = self.state();
+        let id = state.directory.access_keys.get(access_key);
+        Ok(id.and_then(|id| state.directory.keypairs.get(id)).cloned())
+    }
+
+    async fn keypairs_of(&self, user: UserId, after: Option<KeypairId>, limit: usize) -> Result<Vec<Keypair>, Fault> {
+        let state = self.state();
+        let own = state.directory.keypairs.values().filter(|keypair| keypair.user == user);
+        let page = own.filter(|keypair| after.is_none_or(|after| after < keypair.id));
+        Ok(page.take(limit).cloned().collect())
     }
 
     async fn audit(&self, filter: &AuditFilter, limit: usize) -> Result<Vec<(AuditPosition, AuditEvent)>, Fault> {

@@ -7,8 +7,8 @@ use crate::process::root;
 
 /// The rows that this build covers.
 fn covered() -> BTreeSet<String> {
-    let areas: [(&str, &[u8]); 10] = [
-        ("F", &[1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17]),
+    let areas: [(&str, &[u8]); 11] = [
+        ("F", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17]),
         ("GU", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]),
         ("EX", &[1, 2, 3, 4, 5]),
         ("PW", &[1, 2, 3, 4, 5, 6, 8, 9, 10]),
@@ -17,6 +17,7 @@ fn covered() -> BTreeSet<String> {
         ("OT", &[1, 2, 3, 4]),
         ("PH", &[1, 3, 4, 5]),
         ("RE", &[1, 2, 3, 4, 5]),
+        ("KP", &[3, 4]),
         ("FA", &[1, 2, 3, 4, 5, 10, 12]),
     ];
     let of = |(area, numbers): &(&str, &[u8])| numbers.iter().map(|n| format!("{area}{n}")).collect::<Vec<_>>();

@@ -3,6 +3,7 @@
 mod chain;
 mod commits;
 mod invitations;
+mod keypairs;
 mod outbox;
 mod reads;
 mod requirements;
@@ -12,6 +13,7 @@ mod unique;
 pub use chain::*;
 pub use commits::*;
 pub use invitations::*;
+pub use keypairs::*;
 pub use outbox::*;
 pub use reads::*;
 pub use requirements::*;
@@ -77,6 +79,12 @@ macro_rules! directory_conformance {
             a_record_is_read_as_it_is_stored,
             what_is_forgotten_is_gone_up_to_its_place_and_with_its_commit,
             the_chain_is_one_and_changes_by_its_revision,
+            // keypairs.rs
+            a_keypair_is_read_back_whole_by_its_access_key_alone,
+            keypairs_of_a_user_come_in_pages_in_order_of_creation,
+            an_access_key_is_taken_by_one_of_200,
+            a_keypair_is_changed_on_its_revision_alone_by_one_of_200,
+            keypairs_go_with_their_owner_and_come_back_with_a_commit_that_fails,
             // outbox.rs
             deliveries_are_due_from_their_exact_millisecond,
             deliveries_are_claimed_once_by_100_workers,

@@ -1,4 +1,4 @@
-//! API keypairs. Only the policy section is here yet; the flow is not available in this build.
+//! The `[keypairs]` section of the policy.
 
 use std::time::Duration;
 
