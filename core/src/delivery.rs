@@ -78,6 +78,8 @@ impl Delivery {
     pub const LEASE: Duration = Duration::from_secs(60);
     /// A mail that couldn't be sent for this long is given up and logged; sessions are ended whatever it takes.
     pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 86_400);
+    /// A mail that the mail server refuses (its receiver isn't known, say) is given up after this long.
+    pub const REFUSED_GIVEN_UP_AFTER: Duration = Duration::from_secs(3_600);
     const FIRST_RETRY: Duration = Duration::from_secs(10);
     const LONGEST_RETRY: Duration = Duration::from_secs(3_600);
     const SEALED_AS: &str = "delivery mail";
@@ -150,9 +152,11 @@ impl Delivery {
         self
     }
 
-    /// The delivery after a try that failed, due again with back-off; `None` once a mail is given up.
-    pub(crate) fn postponed(mut self, now: Timestamp) -> Option<Self> {
-        if matches!(self.parcel, Parcel::Mail(_)) && self.created_at.after(Self::GIVEN_UP_AFTER) <= now {
+    /// The delivery after a try that failed, due again with back-off; `None` once a mail is given up, sooner where
+    /// trying again won't help by itself.
+    pub(crate) fn postponed(mut self, fault: &Fault, now: Timestamp) -> Option<Self> {
+        let patience = if fault.retryable() { Self::GIVEN_UP_AFTER } else { Self::REFUSED_GIVEN_UP_AFTER };
+        if matches!(self.parcel, Parcel::Mail(_)) && self.created_at.after(patience) <= now {
             return None;
         }
         let doubled = Self::FIRST_RETRY.saturating_mul(1 << self.attempts.min(16));
@@ -189,7 +193,7 @@ impl Engine {
         let done = outcome.is_ok();
         let write = match outcome {
             Ok(()) => Write::Delete(delivery),
-            Err(_) => match delivery.clone().postponed(self.now()) {
+            Err(fault) => match delivery.clone().postponed(&fault, self.now()) {
                 Some(postponed) => Write::Update(postponed),
                 None => {
                     tracing::error!(delivery = %delivery.id, "a mail was given up");
@@ -232,12 +236,16 @@ mod tests {
         Delivery::leased(DeliveryId::from_bytes([2; 16]), parcel, at(0))
     }
 
+    fn may_pass() -> Fault {
+        Fault::new("sending", "mail", "421 later")
+    }
+
     #[test]
     fn a_failed_try_backs_off_from_10_seconds_to_an_hour() {
         let mut delivery = delivery();
         let mut waits = vec![];
         for _ in 0..11 {
-            delivery = delivery.postponed(at(0)).unwrap();
+            delivery = delivery.postponed(&may_pass(), at(0)).unwrap();
             waits.push(at(0).until(delivery.due_at).as_secs());
         }
         assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600]);
@@ -247,9 +255,12 @@ mod tests {
     fn a_mail_is_given_up_after_three_days_and_ending_sessions_never() {
         let sealed = SealKeys::new(&[1; 32], &[]).seal(b"mail", "mail", b"", &SystemRandom).unwrap();
         let mail = Delivery { parcel: Parcel::Mail(sealed), ..delivery() };
-        assert!(mail.clone().postponed(at(3 * 86_400 - 1)).is_some());
-        assert!(mail.postponed(at(3 * 86_400)).is_none());
-        assert!(delivery().postponed(at(300 * 86_400)).is_some());
+        assert!(mail.clone().postponed(&may_pass(), at(3 * 86_400 - 1)).is_some());
+        assert!(mail.clone().postponed(&may_pass(), at(3 * 86_400)).is_none());
+        let refused = Fault::lasting("sending", "mail", "550 no such user");
+        assert!(mail.clone().postponed(&refused, at(3_599)).is_some(), "an operator may mend it");
+        assert!(mail.postponed(&refused, at(3_600)).is_none());
+        assert!(delivery().postponed(&refused, at(300 * 86_400)).is_some());
     }
 
     #[test]

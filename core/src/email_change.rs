@@ -283,8 +283,8 @@ impl Engine {
                 expires_at,
             };
             let mail = match &owner {
-                Some(owner) => self.mail_address_in_use(owner, &policy),
-                None => self.mail_to_confirm(&user, &pending, &token, &policy),
+                Some(owner) => self.mail_address_in_use(owner)?,
+                None => self.mail_to_confirm(&user, &pending, &token, &policy)?,
             };
             let event = self.event(AuditName::EmailChangeRequested, client)?.of_user(user.id);
             let event = event.with("to", new.masked()).with("taken", owner.is_some()).with("mailed", mailed);
@@ -364,7 +364,7 @@ impl Engine {
         let mut deliveries = Vec::new();
         if policy.mail.is_on() {
             let undo = user.email_verified_at.map(|_| &undo);
-            let mail = self.mail_of_change(&user, undo, client, &policy);
+            let mail = self.mail_of_change(&user, undo, client, &policy)?;
             deliveries.push(Delivery::of_mail(&mail, self.keys(), now, self.random())?);
         }
         let mut changes = self.lapse_claims(&pending.to).await?;
@@ -447,7 +447,7 @@ impl Engine {
         });
         if policy.mail.is_on() {
             let link = reset.as_ref().map(|_| &token);
-            for mail in self.mails_of_undo(&user, &former.email, link, client, &policy) {
+            for mail in self.mails_of_undo(&user, &former.email, link, client, &policy)? {
                 deliveries.push(Delivery::of_mail(&mail, self.keys(), now, random)?);
             }
         }

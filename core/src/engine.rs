@@ -8,7 +8,7 @@ use crate::delivery::{Delivery, Parcel};
 use crate::error::Fault;
 use crate::guess::Doorstep;
 use crate::hashing::HashingPool;
-use crate::mail::Mailer;
+use crate::mail::{MailTemplates, Mailer};
 use crate::password::PasswordRule;
 use crate::policy::{Policy, PolicyProblem};
 use crate::random::{SecureRandom, SystemRandom};
@@ -35,6 +35,7 @@ pub struct Engine {
 #[derive(Debug)]
 pub(crate) struct Inner {
     policy: RwLock<Arc<Policy>>,
+    mail_templates: RwLock<MailTemplates>,
     ports: Ports,
     keys: SealKeys,
     hashing: HashingPool,
@@ -84,6 +85,7 @@ pub struct EngineBuilder {
     lockouts: Option<Arc<dyn LockoutStore>>,
     tickets: Option<Arc<dyn TicketStore>>,
     mailer: Option<Arc<dyn Mailer>>,
+    mail_templates: MailTemplates,
     gate: Option<Arc<dyn SignUpGate>>,
     password_rules: Vec<Arc<dyn PasswordRule>>,
     clock: Arc<dyn Clock>,
@@ -129,6 +131,12 @@ impl EngineBuilder {
     #[must_use]
     pub fn mailer(self, mailer: Arc<dyn Mailer>) -> Self {
         Self { mailer: Some(mailer), ..self }
+    }
+
+    /// What mails are written with; the built-in templates if not given.
+    #[must_use]
+    pub fn mail_templates(self, templates: MailTemplates) -> Self {
+        Self { mail_templates: templates, ..self }
     }
 
     /// The keys that secrets at rest are sealed with.
@@ -204,6 +212,8 @@ impl EngineBuilder {
         let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
         let chain = ChainMemory::default();
         let inner = Arc::new(Inner { policy, ports, keys, hashing, doorstep, chain, thread });
+        let mail_templates = RwLock::new(self.mail_templates);
+        let inner = Arc::new(Inner { policy, mail_templates, ports, keys, hashing, doorstep, thread });
         if self.upkeep == Upkeep::OwnThread {
             inner.thread.start(&inner)?;
         }
@@ -239,6 +249,7 @@ impl Engine {
             lockouts: None,
             tickets: None,
             mailer: None,
+            mail_templates: MailTemplates::default(),
             gate: None,
             password_rules: Vec::new(),
             clock: Arc::new(SystemClock),
@@ -273,6 +284,15 @@ impl Engine {
         self.hashing().set_policy(&policy.hashing);
         *self.inner.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         Ok(())
+    }
+
+    /// Writes the mails from now on with other templates.
+    pub fn set_mail_templates(&self, templates: MailTemplates) {
+        *self.inner.mail_templates.write().unwrap_or_else(PoisonError::into_inner) = templates;
+    }
+
+    pub(crate) fn mail_templates(&self) -> MailTemplates {
+        self.inner.mail_templates.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the store answers.

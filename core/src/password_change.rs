@@ -18,7 +18,7 @@ use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::{GuessRefusal, Guesser};
 use crate::hashing::HashingError;
-use crate::mail::{self, Envelope};
+use crate::mail::PasswordChanged;
 use crate::password::{Password, PasswordHash, UnmetRule};
 use crate::random::draw;
 use crate::session::{EndReason, ProofRefusal, Session, SessionId, SessionRefusal};
@@ -222,7 +222,7 @@ impl Engine {
         replaced: &Replaced,
         client: &Client,
     ) -> Result<(Vec<Change>, Vec<Delivery>), Fault> {
-        let (policy, now, id) = (self.policy(), self.now(), user.id);
+        let (now, id) = (self.now(), user.id);
         let (reason, random) = (EndReason::PasswordChanged, self.random());
         let mut changes = vec![Change::Audit(self.event(replaced.name, client)?.of_user(id))];
         changes.extend(self.announce_endings(id, replaced.ending, reason, client).await?);
@@ -230,12 +230,7 @@ impl Engine {
             Delivery::of_ended_sessions(id, replaced.ending, reason, now, random)?,
             Delivery::of_void_tickets(id, now, random)?,
         ];
-        if policy.mail.is_on() {
-            let (from, to, locale) = (&*policy.mail.from, &user.email, user.locale.as_deref());
-            let envelope = Envelope { from, to, locale, now };
-            let mail = mail::password_changed(&envelope, &policy.service, client.address, policy.public_url.origin());
-            deliveries.push(Delivery::of_mail(&mail, self.keys(), now, random)?);
-        }
+        deliveries.extend(self.mail_to_owner(&user, &PasswordChanged { from_address: client.address })?);
         changes.push(Change::User(Write::Update(user)));
         Ok((changes, deliveries))
     }

@@ -23,7 +23,7 @@ use crate::delivery::Delivery;
 use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
-use crate::mail::{self, Envelope, Mail, MailKind, MailedLink};
+use crate::mail::{Mail, MailKind, MailedLink, ResetPassword};
 use crate::password::{Password, PasswordHash, UnmetRule};
 use crate::password_change::Replaced;
 use crate::policy::Policy;
@@ -139,7 +139,7 @@ impl Engine {
             let mut deliveries = Vec::new();
             if let Some(user) = receiver {
                 let (now, token) = (self.now(), LinkToken::generate(*user.id.as_bytes(), self.random())?);
-                let mail = self.mail_to_reset(&user, &token, client, &policy);
+                let mail = self.mail_to_reset(&user, &token, client, &policy)?;
                 deliveries.push(Delivery::of_mail(&mail, self.keys(), now, self.random())?);
                 let (to, expires_at) = (user.email.key().to_owned(), now.after(policy.recovery.link));
                 let reset = Some(ResetLink { token: token.digest(), to, expires_at });
@@ -154,16 +154,14 @@ impl Engine {
         Err(overtaken("mailing a link to", email.masked()))
     }
 
-    fn mail_to_reset(&self, user: &User, token: &LinkToken, client: &Client, policy: &Policy) -> Mail {
-        let now = self.now();
+    fn mail_to_reset(&self, user: &User, token: &LinkToken, client: &Client, policy: &Policy) -> Result<Mail, Fault> {
         let link = MailedLink {
             url: policy.public_url.link("reset-password", &token.expose()),
-            asked_at: now,
+            asked_at: self.now(),
             from_address: client.address,
             works_for: policy.recovery.link,
         };
-        let (from, to, locale) = (&*policy.mail.from, &user.email, user.locale.as_deref());
-        mail::reset_password(&Envelope { from, to, locale, now }, &policy.service, link)
+        self.write_mail(&user.email, user.locale.as_deref(), &ResetPassword { link })
     }
 
     /// Sets another password with a mailed link. Doesn't log in.

@@ -36,7 +36,7 @@ use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
 use crate::invitation::Invitation;
-use crate::mail::{self, Envelope, Mail, MailKind, MailedLink};
+use crate::mail::{AlreadyRegistered, Mail, MailKind, MailedLink, VerifyEmail};
 use crate::password::{PasswordHash, UnmetRule};
 use crate::policy::Policy;
 use crate::random::draw;
@@ -264,9 +264,9 @@ impl Engine {
             let token = LinkToken::generate([0; 16], self.random())?;
             let registration = self.pending(form, applicant, &hash, &token, invitation.as_ref(), policy)?;
             let mail = match &facts.owner {
-                Some(owner) => self.mail_to_owner(owner, policy),
+                Some(owner) => self.write_mail(&owner.email, owner.locale.as_deref(), &AlreadyRegistered {})?,
                 None => {
-                    self.mail_to_prove(&applicant.email, form.locale.as_deref(), &[(&registration, &token)], policy)
+                    self.mail_to_prove(&applicant.email, form.locale.as_deref(), &[(&registration, &token)], policy)?
                 }
             };
             let event = self.event(AuditName::UserSignedUp, &form.client)?.of_subject(applicant.email.key());
@@ -377,19 +377,13 @@ impl Engine {
         Err(Failure::Refused(SignUpRefusal::EmailTaken))
     }
 
-    fn mail_to_owner(&self, owner: &User, policy: &Policy) -> Mail {
-        let (from, to, locale) = (&*policy.mail.from, &owner.email, owner.locale.as_deref());
-        let envelope = Envelope { from, to, locale, now: self.now() };
-        mail::already_registered(&envelope, &policy.service, policy.public_url.origin())
-    }
-
     fn mail_to_prove(
         &self,
         to: &Email,
         locale: Option<&str>,
         registrations: &[(&PendingRegistration, &LinkToken)],
         policy: &Policy,
-    ) -> Mail {
+    ) -> Result<Mail, Fault> {
         let now = self.now();
         let link = |(registration, token): &(&PendingRegistration, &LinkToken)| MailedLink {
             url: policy.public_url.link("verify-email", &token.expose()),
@@ -398,6 +392,6 @@ impl Engine {
             works_for: now.until(registration.expires_at),
         };
         let links: Vec<_> = registrations.iter().map(link).collect();
-        mail::verify_email(&Envelope { from: &policy.mail.from, to, locale, now }, &policy.service, &links)
+        self.write_mail(to, locale, &VerifyEmail { links })
     }
 }

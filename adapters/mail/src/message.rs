@@ -2,17 +2,15 @@
 
 use doorwarden_core::error::Fault;
 use doorwarden_core::mail::Mail;
+#[cfg(feature = "smtp")]
+use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
 /// The message of a mail: text and HTML alternatives, the recipient as it was parsed.
 pub(crate) fn compose(mail: &Mail) -> Result<Message, Fault> {
-    const DOING: &str = "composing mail to";
-    let fault = |source: Box<dyn std::error::Error + Send + Sync>| Fault::lasting(DOING, mail.to.masked(), source);
-    let from: Mailbox = mail.from.parse().map_err(|e: lettre::address::AddressError| fault(e.into()))?;
-    let local = mail.to.typed().rsplit_once('@').map_or("", |(local, _)| local);
-    let to = Address::new(local, mail.to.domain()).map_err(|e| fault(e.into()))?;
+    let (from, to) = (sender(mail)?, recipient(mail)?);
     let seconds = u64::try_from(mail.at.as_millis() / 1_000).unwrap_or_default();
     Message::builder()
         .from(from)
@@ -25,7 +23,26 @@ pub(crate) fn compose(mail: &Mail) -> Result<Message, Fault> {
                 .singlepart(part(ContentType::TEXT_PLAIN, &mail.text))
                 .singlepart(part(ContentType::TEXT_HTML, &mail.html)),
         )
-        .map_err(|e| fault(e.into()))
+        .map_err(|source| fault(mail, source))
+}
+
+/// Who sends it and who gets it, from the addresses as they were parsed: no header is read for it.
+#[cfg(feature = "smtp")]
+pub(crate) fn envelope(mail: &Mail) -> Result<Envelope, Fault> {
+    Envelope::new(Some(sender(mail)?.email), vec![recipient(mail)?]).map_err(|source| fault(mail, source))
+}
+
+fn sender(mail: &Mail) -> Result<Mailbox, Fault> {
+    mail.from.parse().map_err(|source: lettre::address::AddressError| fault(mail, source))
+}
+
+fn recipient(mail: &Mail) -> Result<Address, Fault> {
+    let local = mail.to.typed().rsplit_once('@').map_or("", |(local, _)| local);
+    Address::new(local, mail.to.domain()).map_err(|source| fault(mail, source))
+}
+
+fn fault(mail: &Mail, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
+    Fault::lasting("composing mail to", mail.to.masked(), source)
 }
 
 /// The longest line that a mail server must take, without its end (RFC 5322, section 2.1.1).

@@ -32,6 +32,7 @@
 //! |---|---|---|
 //! | `sqlite` | `store.directory = "sqlite:PATH"` | yes |
 //! | `mail` | `mail.transport = "dir:PATH"` | yes |
+//! | `smtp` | `mail.transport = "smtp://…"` and `"smtps://…"` | yes |
 //! | `web` | the axum router | yes |
 //! | `memory` | `store.directory = "memory:"`, gone with the process | no |
 

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use doorwarden_core::engine::{Engine, EngineBuilder, StartError};
 use doorwarden_core::error::Fault;
+#[cfg(feature = "smtp")]
+use doorwarden_core::policy::PolicyProblem;
 
 use crate::config::{Configuration, ConfigurationError, DirectoryPlace};
 use crate::seal_key::SealKeyError;
@@ -80,10 +82,12 @@ impl Configuration {
     pub fn builder(&self) -> Result<EngineBuilder, OpenError> {
         make_private(self.base()).map_err(|source| Fault::lasting("making folder", self.base().display(), source))?;
         let builder = Engine::builder().policy(self.policy()).seal_keys(self.seal_keys()?);
+        let builder = builder.mail_templates(self.mail_templates()?);
         let builder = self.with_store(builder)?;
-        match self.mail_folder() {
-            Some(folder) => with_mail_folder(builder, folder, &self.mail.transport),
-            None => Ok(builder),
+        match (self.mail_folder(), self.mail.is_on()) {
+            (Some(folder), _) => with_mail_folder(builder, folder, &self.mail.transport),
+            (None, true) => with_smtp(builder, &self.mail.transport),
+            (None, false) => Ok(builder),
         }
     }
 
@@ -129,6 +133,28 @@ fn with_mail_folder(builder: EngineBuilder, folder: PathBuf, _seen: &str) -> Res
 #[cfg(not(feature = "mail"))]
 fn with_mail_folder(_builder: EngineBuilder, _folder: PathBuf, seen: &str) -> Result<EngineBuilder, OpenError> {
     Err(not_built_in("mail.transport", seen, "mail"))
+}
+
+#[cfg(feature = "smtp")]
+fn with_smtp(builder: EngineBuilder, transport: &str) -> Result<EngineBuilder, OpenError> {
+    let url = match transport.strip_prefix("env:") {
+        None => transport.to_owned(),
+        Some(name) => std::env::var(name).map_err(|_| wrong_transport(transport, "a variable that is set"))?,
+    };
+    let allowed = "smtp:// or smtps://, USER:PASSWORD@ if need be, a host, a port";
+    let config = doorwarden_mail::SmtpConfig::parse(&url).map_err(|_| wrong_transport(transport, allowed))?;
+    Ok(builder.mailer(std::sync::Arc::new(doorwarden_mail::SmtpMailer::new(&config)?)))
+}
+
+#[cfg(feature = "smtp")]
+fn wrong_transport(transport: &str, allowed: &str) -> OpenError {
+    let problem = PolicyProblem::new("mail.transport", &transport.into(), allowed);
+    OpenError::Start(StartError::Policy(vec![problem]))
+}
+
+#[cfg(not(feature = "smtp"))]
+fn with_smtp(_builder: EngineBuilder, _transport: &str) -> Result<EngineBuilder, OpenError> {
+    Err(not_built_in("mail.transport", "smtp", "smtp"))
 }
 
 /// Makes a folder that nobody else can look into; the working directory is there already.

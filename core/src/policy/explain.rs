@@ -77,6 +77,8 @@ impl Telling {
             format!("Browsers reach the service at {}, {safety}; links in mails begin with it", url.origin()),
         );
         self.say(&["console.name"], format!("The service calls itself {:?}", policy.service));
+        self.say(&["console.accent"], format!("The accent colour of the portal and of mails is {}", policy.accent));
+        self.say(&["console.locales"], format!("The portal and mails speak {}", policy.locales.join(", ")));
         let limit = match policy.per_address_hour {
             0 => "One client address may sign up and ask for mails without limit".to_owned(),
             count => format!("One client address may sign up, ask for mails and try invitations {count} times an hour"),
@@ -93,6 +95,11 @@ impl Telling {
         };
         self.say(&["mail.transport"], transport);
         self.say(&["mail.from"], format!("Mails come from {}", mail.from));
+        let templates = match mail.templates.as_str() {
+            "" => "Mails are written with the built-in templates".to_owned(),
+            folder => format!("Templates in {folder} replace the built-in ones of mails"),
+        };
+        self.say(&["mail.templates"], templates);
         let (of_a_kind, in_all) = (mail.per_hour, mail.per_hour.saturating_mul(2));
         self.say(
             &["mail.per_hour"],

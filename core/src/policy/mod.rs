@@ -29,6 +29,7 @@ use crate::totp::TotpPolicy;
 pub use explain::Explanation;
 pub use preset::nist;
 pub use problem::PolicyProblem;
+pub(crate) use problem::without_password;
 pub use unavailable::unavailable;
 pub use weaknesses::Weakness;
 
@@ -40,6 +41,10 @@ pub struct Policy {
     pub public_url: PublicUrl,
     /// What the service is called in mails.
     pub service: String,
+    /// The colour of buttons in mails, `#rrggbb`.
+    pub accent: String,
+    /// The languages that mails may be in; the first is for readers of another.
+    pub locales: Vec<String>,
     /// Sign-ups, resends and invitation tries from one client address an hour; 0: no limit.
     pub per_address_hour: u32,
     /// `[mail]`
@@ -71,6 +76,8 @@ impl Default for Policy {
         Self {
             public_url: PublicUrl::default(),
             service: "doorwarden".to_owned(),
+            accent: "#2f6feb".to_owned(),
+            locales: ["en", "ko"].map(str::to_owned).to_vec(),
             per_address_hour: 60,
             mail: MailPolicy::default(),
             login: LoginPolicy::default(),
@@ -102,7 +109,7 @@ impl Policy {
     pub fn settings(&self) -> serde_json::Value {
         serde_json::json!({
             "public_url": self.public_url,
-            "console": { "name": self.service },
+            "console": { "name": self.service, "accent": self.accent, "locales": self.locales },
             "web": { "per_address_hour": self.per_address_hour },
             "mail": self.mail,
             "login": self.login,
@@ -204,10 +211,13 @@ pub(crate) mod tests {
     pub(crate) const OTHERS: &[(&str, &str)] = &[
         ("public_url", r#""https://id.example.org""#),
         ("console.name", r#""Corp""#),
+        ("console.accent", r##""#12a150""##),
+        ("console.locales", r#"["ko"]"#),
         ("web.per_address_hour", "0"),
         ("mail.from", r#""id@example.org""#),
         ("mail.per_hour", "2"),
         ("mail.transport", r#""none""#),
+        ("mail.templates", r#""mail-templates""#),
         ("login.modes", r#"["session", "api"]"#),
         ("login.identifiers", r#"["email"]"#),
         ("login.ticket", r#""1m""#),
@@ -285,6 +295,8 @@ pub(crate) mod tests {
         Policy {
             public_url: read(&settings, "public_url"),
             service: read(&settings["console"], "name"),
+            accent: read(&settings["console"], "accent"),
+            locales: read(&settings["console"], "locales"),
             per_address_hour: read(&settings["web"], "per_address_hour"),
             mail: read(&settings, "mail"),
             login: read(&settings, "login"),

@@ -43,7 +43,8 @@ pub(super) fn seen(value: &Value) -> String {
     }
 }
 
-fn without_password(text: &str) -> String {
+/// A text without the user and password of an address.
+pub(crate) fn without_password(text: &str) -> String {
     let parts = text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
     parts.map_or_else(|| text.to_owned(), |(scheme, place)| format!("{scheme}://…@{place}"))
 }

@@ -98,8 +98,9 @@ impl Findings {
         self.require((1..=most).contains(&mail.per_hour), "mail.per_hour", format!("1 to {most}"));
         let transport = mail.transport.as_str();
         let folder = transport.strip_prefix("dir:").is_some_and(|path| !path.is_empty());
-        let known = folder || transport == "none" || is_url(transport, &["smtp", "smtps"]);
-        self.require(known, "mail.transport", "dir:PATH, smtp://…, smtps://… or none");
+        let named = transport.strip_prefix("env:").is_some_and(|name| !name.is_empty());
+        let known = folder || named || transport == "none" || is_mail_server(transport);
+        self.require(known, "mail.transport", "dir:PATH, smtp://…, smtps://…, env:NAME or none");
     }
 
     fn login(&mut self, policy: &Policy) {
@@ -283,6 +284,16 @@ fn is_web(text: &str) -> bool {
         && Url::parse(text).is_ok_and(|url| url.username().is_empty() && url.password().is_none())
 }
 
+/// `smtp://` or `smtps://`, user and password together or neither, a host, a port; nothing after it.
+fn is_mail_server(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    matches!(scheme, "smtp" | "smtps")
+        && Url::parse(&format!("ftp://{rest}")).is_ok_and(|url| {
+            let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+            bare && url.username().is_empty() == url.password().is_none()
+        })
+}
+
 fn is_url(text: &str, schemes: &[&str]) -> bool {
     Url::parse(text)
         .is_ok_and(|url| schemes.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty()))
@@ -315,7 +326,7 @@ mod tests {
             ("mail.from", r#""a@example.org""#, r#""a""#, "an e-mail address"),
             ("mail.per_hour", "1", "0", "1 to 500"),
             ("mail.per_hour", "500", "501", "1 to 500"),
-            ("mail.transport", r#""none""#, r#""dir:""#, "dir:PATH, smtp://…, smtps://… or none"),
+            ("mail.transport", r#""none""#, r#""dir:""#, "dir:PATH, smtp://…, smtps://…, env:NAME or none"),
             ("login.modes", r#"["session"]"#, "[]", "at least one mode, each once"),
             ("login.modes", r#"["session"]"#, r#"["session", "session"]"#, "at least one mode, each once"),
             ("login.identifiers", r#"["email"]"#, "[]", "at least one kind of identifier, each once"),

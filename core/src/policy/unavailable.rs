@@ -18,7 +18,6 @@ const fn lack(key: &'static str, only: &'static [&'static str]) -> Lack {
 const LACKS: &[Lack] = &[
     lack("store.directory", &["sqlite:*", "memory:"]),
     lack("store.volatile", &["same"]),
-    lack("mail.transport", &["dir:*", "none"]),
     lack("session.cache", &["off"]),
     lack("web.metrics", &["false"]),
     lack("sso.oidc", &[]),
@@ -81,11 +80,6 @@ mod tests {
     #[test]
     fn what_this_build_lacks_is_refused_and_named() {
         for (key, json, message) in [
-            (
-                "mail.transport",
-                r#""smtp://u:secret@mail.example.org""#,
-                r#"mail.transport = "smtp://…@mail.example.org": allowed is "dir:…" or "none": anything else is not available in this build"#,
-            ),
             (
                 "session.cache",
                 r#""1s""#,

@@ -9,7 +9,7 @@ use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::invitation::Invitation;
-use crate::mail::MailKind;
+use crate::mail::{AlreadyRegistered, MailKind};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::store::{Change, CommitError, InvitationKey, RegistrationKey, UserKey, Write};
 use crate::time::{Timestamp, seconds_to_wait};
@@ -195,9 +195,11 @@ impl Engine {
         }
         let links: Vec<_> = links.iter().map(|(registration, token)| (*registration, token)).collect();
         let mail = match (owner, alive.first()) {
-            (Some(owner), Some(_)) => Some(self.mail_to_owner(&owner, &self.policy())),
+            (Some(owner), Some(_)) => {
+                Some(self.write_mail(&owner.email, owner.locale.as_deref(), &AlreadyRegistered {})?)
+            }
             (None, Some(newest)) => {
-                Some(self.mail_to_prove(&newest.email, newest.locale.as_deref(), &links, &self.policy()))
+                Some(self.mail_to_prove(&newest.email, newest.locale.as_deref(), &links, &self.policy())?)
             }
             (_, None) => None,
         };

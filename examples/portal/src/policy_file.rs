@@ -29,7 +29,9 @@ pub(crate) async fn watch(file: PathBuf, address: SocketAddr, engine: Engine) {
 
 async fn reload(file: &Path, address: SocketAddr, engine: &Engine) -> Result<(), Box<dyn std::error::Error>> {
     let configuration = reached_at(Configuration::load(file)?, address);
+    let templates = configuration.mail_templates()?;
     engine.set_policy(configuration.policy()).await?;
+    engine.set_mail_templates(templates);
     Ok(())
 }
 

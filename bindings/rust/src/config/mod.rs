@@ -13,6 +13,7 @@
 
 mod error;
 mod preset;
+mod mail_templates;
 mod reading;
 mod sso;
 mod store;
@@ -109,7 +110,9 @@ impl Configuration {
                 says,
             }])
         })?;
-        Self::parse(&text, &file)
+        let configuration = Self::parse(&text, &file)?;
+        configuration.mail_templates()?;
+        Ok(configuration)
     }
 
     /// Reads a file's text; `file_name` is named in errors, and relative paths begin beside it.
@@ -151,8 +154,11 @@ impl Configuration {
         let mut policy = Policy::default();
         policy.public_url = self.public_url.clone();
         policy.service = self.console.name.clone();
+        policy.accent = self.console.accent.clone();
+        policy.locales = self.console.locales.clone();
         policy.per_address_hour = self.web.per_address_hour;
-        policy.mail = MailPolicy { transport: self.transport(), ..self.mail.clone() };
+        let templates = self.mail_templates_folder().map_or_else(String::new, |folder| folder.display().to_string());
+        policy.mail = MailPolicy { transport: self.transport(), templates, ..self.mail.clone() };
         policy.login = self.login.clone();
         policy.sign_up = SignUpPolicy { verify_email: self.verifies_email(), ..self.sign_up.clone() };
         policy.password = self.password.clone();
@@ -174,6 +180,11 @@ impl Configuration {
     /// The folder that mails are written into; `None` for another transport.
     pub fn mail_folder(&self) -> Option<PathBuf> {
         self.mail.transport.strip_prefix("dir:").filter(|path| !path.is_empty()).map(|path| self.base.join(path))
+    }
+
+    /// The folder of mail templates that replace the built-in ones.
+    pub fn mail_templates_folder(&self) -> Option<PathBuf> {
+        Some(&self.mail.templates).filter(|path| !path.is_empty()).map(|path| self.base.join(path))
     }
 
     /// The console's logo.

@@ -86,7 +86,7 @@ impl Configuration {
         ]
     }
 
-    fn tell_web_and_console(&self) -> [Explanation; 6] {
+    fn tell_web_and_console(&self) -> [Explanation; 4] {
         let proxies: Vec<_> = self.web.trust_proxy.iter().map(|range| String::from(*range)).collect();
         let proxies = match proxies.as_slice() {
             [] => "A client's address is the one that its connection comes from".to_owned(),
@@ -102,8 +102,6 @@ impl Configuration {
             Explanation::new(&["web.trust_proxy"], proxies),
             Explanation::new(&["web.metrics"], metrics),
             Explanation::new(&["console.logo"], logo),
-            Explanation::new(&["console.accent"], format!("The portal's accent colour is {}", self.console.accent)),
-            Explanation::new(&["console.locales"], format!("The portal speaks {}", self.console.locales.join(", "))),
         ]
     }
 

@@ -23,4 +23,6 @@ mod process;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod smtp;
+#[cfg(test)]
 mod threat_model;
