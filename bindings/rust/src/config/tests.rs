@@ -33,6 +33,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("mail.from", r#""id@example.org""#),
     ("mail.per_hour", "2"),
     ("mail.transport", r#""none""#),
+    ("mail.templates", r#""mail-templates""#),
     ("login.modes", r#"["session", "api"]"#),
     ("login.identifiers", r#"["email"]"#),
     ("login.ticket", r#""1m""#),
@@ -194,7 +195,7 @@ fn the_defaults_are_the_documented_ones() {
             "store",
             r#"{"directory":"sqlite:doorwarden.db","volatile":"same","seal_key":"file:doorwarden.key","seal_keys_old":[]}"#,
         ),
-        ("mail", r#"{"from":"no-reply@localhost","per_hour":3,"transport":"dir:mail"}"#),
+        ("mail", r#"{"from":"no-reply@localhost","per_hour":3,"transport":"dir:mail","templates":""}"#),
         (
             "login",
             r#"{"modes":["session"],"identifiers":["email","username"],"ticket":"5m","endpoint":{"url":"","pinned":true}}"#,
