@@ -17,9 +17,8 @@ use crate::delivery::Delivery;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guesser;
-use crate::mail::{self, Envelope, Language, Mail, MailKind};
+use crate::mail::AccountDeleted;
 use crate::password::Password;
-use crate::policy::Policy;
 use crate::session::{EndReason, Session, SessionId, SessionRefusal};
 use crate::sign_up::{Demand, FULL_NAME_CHARACTERS, SignUpPolicy, SignUpRefusal, demanded, text};
 use crate::store::{Change, CommitError, RegistrationKey, Requirement, UniqueRule, Which, Write};
@@ -307,7 +306,7 @@ impl Engine {
         user: User,
         client: &Client,
     ) -> Result<(Vec<Change>, Vec<Delivery>), Fault> {
-        let (policy, now, id, random) = (self.policy(), self.now(), user.id, self.random());
+        let (now, id, random) = (self.now(), user.id, self.random());
         let reason = EndReason::AccountClosed;
         let mut changes = self.announce_endings(id, Which::All, reason, client).await?;
         let (alive, lapsed) = self.alive_registrations(&user.email).await?;
@@ -317,38 +316,13 @@ impl Engine {
             Delivery::of_void_tickets(id, now, random)?,
             Delivery::of_lifted_restriction(id, now, random)?,
         ];
-        if policy.mail.is_on() {
-            deliveries.push(Delivery::of_mail(&self.mail_of_deletion(&user, &policy), self.keys(), now, random)?);
-        }
+        deliveries.extend(self.mail_to_owner(&user, &AccountDeleted { from_address: client.address })?);
         let event = self.event(AuditName::UserDeleted, client)?.of_user(id);
         changes.push(Change::Audit(event.with("email", user.email.masked()).with("role", user.role.name())));
         let administered = user.is_administrator();
         changes.push(Change::User(Write::Delete(user)));
         changes.extend(administered.then_some(Change::Require(Requirement::AnyAdministrator)));
         Ok((changes, deliveries))
-    }
-
-    fn mail_of_deletion(&self, user: &User, policy: &Policy) -> Mail {
-        let service = &policy.service;
-        let (subject, paragraphs) = match Language::of(user.locale.as_deref()) {
-            Language::English => (
-                format!("{service}: your account was deleted"),
-                [
-                    format!("Your account at {service} was deleted, and its sessions were ended."),
-                    "If it wasn't you, tell your administrator at once.".to_owned(),
-                ],
-            ),
-            Language::Korean => (
-                format!("{service}: 계정이 삭제되었습니다"),
-                [
-                    format!("{service} 계정이 삭제되었고 모든 세션이 종료되었습니다."),
-                    "본인이 삭제하지 않았다면 바로 관리자에게 알려 주세요.".to_owned(),
-                ],
-            ),
-        };
-        let (from, to, locale) = (&*policy.mail.from, &user.email, user.locale.as_deref());
-        let envelope = Envelope { from, to, locale, now: self.now() };
-        mail::notice(MailKind::AccountDeleted, &envelope, subject, paragraphs.into())
     }
 }
 

@@ -152,7 +152,6 @@ audit_names! {
     TotpReset = "totp.reset",
     /// A recovery code was used, and is gone.
     RecoveryCodeUsed = "recovery_code.used",
-    /// An administrator, the command or its owner changed an account.
     /// An invitation was made.
     InvitationCreated = "invitation.created",
     /// An invitation made an account.
@@ -167,6 +166,7 @@ audit_names! {
     KeypairChanged = "keypair.changed",
     /// A keypair was deleted.
     KeypairDeleted = "keypair.deleted",
+    /// An administrator, the command or its owner changed an account.
     UserChanged = "user.changed",
     /// An account was deleted, with all that hung on it.
     UserDeleted = "user.deleted",

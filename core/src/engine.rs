@@ -211,9 +211,8 @@ impl EngineBuilder {
         let thread = UpkeepThread::default();
         let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
         let chain = ChainMemory::default();
-        let inner = Arc::new(Inner { policy, ports, keys, hashing, doorstep, chain, thread });
         let mail_templates = RwLock::new(self.mail_templates);
-        let inner = Arc::new(Inner { policy, mail_templates, ports, keys, hashing, doorstep, thread });
+        let inner = Arc::new(Inner { policy, mail_templates, ports, keys, hashing, doorstep, chain, thread });
         if self.upkeep == Upkeep::OwnThread {
             inner.thread.start(&inner)?;
         }

@@ -42,9 +42,9 @@ use crate::client::{Browser, Client};
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guess;
+use crate::keypair::AccessKey;
 use crate::known_browser::BrowserStanding;
 use crate::lockout::{Alarm, LockoutSubject, Verdict};
-use crate::keypair::AccessKey;
 use crate::policy::Policy;
 use crate::seal::Sealed;
 use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
@@ -263,11 +263,10 @@ impl Engine {
                 tracing::warn!(user = %id, %fault, "a guess was left unsettled");
             }
             return step;
-        // A keypair proves nothing of whoever guesses at codes.
-        if let Ok(LoginStep::LoggedIn(LoggedIn { user: User { totp: Some(totp), .. }, session, .. })) = &step
-            && session.mode == SessionMode::Session
         };
-        let has_wrong_codes = logged_in.user.totp.as_ref().and_then(Totp::forgiven).is_some();
+        // A keypair proves nothing of whoever guesses at codes.
+        let by_person = logged_in.session.mode == SessionMode::Session;
+        let has_wrong_codes = by_person && logged_in.user.totp.as_ref().and_then(Totp::forgiven).is_some();
         if has_wrong_codes || browser == BrowserStanding::New {
             match self.note_completed(id, browser).await {
                 Ok(token) => logged_in.browser = token,
@@ -284,7 +283,8 @@ impl Engine {
             None => self.clear_count(own).await,
         };
         let told = match settled {
-            Ok(settled) => self.tell_of_failures(logged_in, settled.in_a_row_before).await,
+            Ok(settled) if by_person => self.tell_of_failures(logged_in, settled.in_a_row_before).await,
+            Ok(_) => Ok(()),
             Err(fault) => Err(fault),
         };
         if let Err(fault) = told {

@@ -19,8 +19,9 @@ use crate::policy::without_password;
 use crate::time::Timestamp;
 use crate::user::User;
 pub(crate) use facts::{
-    AddressInUse, AlreadyRegistered, ConfirmEmail, EmailChanged, EmailRestored, Facts, MailedLink, PasswordChanged,
-    RecoveryCodeUsed, ResetPassword, TotpDisabled, TotpEnabled, TotpReset, VerifyEmail,
+    AccountDeleted, AddressInUse, AlreadyRegistered, ConfirmEmail, EmailChanged, EmailRestored, Facts,
+    LoginAfterFailures, LoginRestricted, MailedLink, PasswordChanged, RecoveryCodeUsed, ResetPassword, TotpDisabled,
+    TotpEnabled, TotpReset, VerifyEmail, WrongCodes,
 };
 pub use kind::MailKind;
 use templates::{Heading, Letter};
@@ -52,18 +53,6 @@ impl fmt::Debug for Mail {
     }
 }
 
-    /// Your account was deleted.
-    AccountDeleted,
-    /// Your password was right, and then codes were wrong.
-    WrongCodes,
-    /// Somebody logged in after failed attempts.
-    LoginAfterFailures,
-    /// Your login is restricted.
-    LoginRestricted,
-            Self::AccountDeleted => "account-deleted",
-            Self::WrongCodes => "wrong-codes",
-            Self::LoginAfterFailures => "login-after-failures",
-            Self::LoginRestricted => "login-restricted",
 /// Carries mails.
 ///
 /// An implementation promises:

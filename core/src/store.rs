@@ -6,8 +6,7 @@
 //!
 //! | port | holds |
 //! |---|---|
-//! | [`Directory`] | users, pending registrations, invitations, audit trail, outbox |
-//! | [`Directory`] | users, pending registrations, keypairs, audit trail, outbox |
+//! | [`Directory`] | users, pending registrations, invitations, keypairs, audit trail, outbox |
 //! | [`SessionStore`] | sessions, by user |
 //! | [`LockoutStore`] | failures and guesses in flight by subject, rates |
 //! | [`TicketStore`] | single-use proofs with a lifetime |
@@ -213,8 +212,7 @@ pub struct Retention {
     pub invitations_before: Timestamp,
 }
 
-/// Users, pending registrations, invitations, audit trail and outbox.
-/// Users, pending registrations, keypairs, audit trail and outbox.
+/// Users, pending registrations, invitations, keypairs, audit trail and outbox.
 ///
 /// An adapter promises:
 /// 1. A commit is applied whole or not at all, and once `commit` returns `Ok` it survives a crash of the process.

@@ -72,20 +72,6 @@ impl FromStr for Timestamp {
     }
 }
 
-impl FromStr for Timestamp {
-    type Err = InvalidTimestamp;
-
-    /// Reads RFC 3339, with any offset; what is finer than a millisecond is cut.
-    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        text.parse().map(|at: jiff::Timestamp| Self(at.as_millisecond())).map_err(|_| InvalidTimestamp)
-    }
-}
-
-/// The text isn't a moment as RFC 3339 writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a time: RFC 3339 is expected")]
-pub struct InvalidTimestamp;
-
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.rfc3339())

@@ -16,8 +16,7 @@ use crate::fault::{Trouble, is_busy};
 pub(crate) const APPLICATION_ID: i32 = 0x4457_444e;
 
 /// The statements that bring a file from each version to the next; the first makes an empty file ours.
-const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, INVITATIONS];
-const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, KEYPAIRS];
+const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, INVITATIONS, KEYPAIRS];
 
 const VERSION_1: &str = "
 CREATE TABLE users (

@@ -4,8 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
-//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `totp`, `keypairs`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `keypairs`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |

@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::error::{Failure, Fault};
 use crate::guess::Guesser;
 use crate::keypair::{AccessKey, Keypair, SecretKey};
+use crate::known_browser::BrowserStanding;
 use crate::lockout::{GuessKind, LockoutSubject, Verdict};
 use crate::login::{LoginProgress, LoginRefusal, LoginStep};
 use crate::session::SessionMode;
@@ -84,6 +85,7 @@ impl Engine {
                     password_at: Timestamp::default(),
                     password_set_at: user.password_changed_at,
                     second_factor_at: None,
+                    browser: BrowserStanding::Forgetful,
                     awaits: None,
                 };
                 self.advance(progress, None, Some(guess)).await

@@ -32,6 +32,10 @@ pub(crate) fn examples(kind: MailKind) -> Result<Vec<serde_json::Value>, Fault> 
         MailKind::AddressInUse => written::<AddressInUse>(),
         MailKind::EmailChanged => written::<EmailChanged>(),
         MailKind::EmailRestored => written::<EmailRestored>(),
+        MailKind::WrongCodes => written::<WrongCodes>(),
+        MailKind::LoginAfterFailures => written::<LoginAfterFailures>(),
+        MailKind::LoginRestricted => written::<LoginRestricted>(),
+        MailKind::AccountDeleted => written::<AccountDeleted>(),
         MailKind::TotpEnabled => written::<TotpEnabled>(),
         MailKind::TotpDisabled => written::<TotpDisabled>(),
         MailKind::TotpReset => written::<TotpReset>(),
@@ -201,6 +205,10 @@ macro_rules! notices {
 }
 
 notices! {
+    /// Of [`MailKind::LoginRestricted`].
+    LoginRestricted
+    /// Of [`MailKind::AccountDeleted`].
+    AccountDeleted
     /// Of [`MailKind::PasswordChanged`].
     PasswordChanged
     /// Of [`MailKind::TotpEnabled`].
@@ -209,6 +217,38 @@ notices! {
     TotpDisabled
     /// Of [`MailKind::TotpReset`].
     TotpReset
+}
+
+/// Of [`MailKind::WrongCodes`].
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct WrongCodes {
+    pub(crate) from_address: Option<IpAddr>,
+    /// How many codes were wrong in a row.
+    pub(crate) count: u32,
+}
+
+impl Facts for WrongCodes {
+    const KIND: MailKind = MailKind::WrongCodes;
+
+    fn examples() -> Vec<Self> {
+        [Some(SOMEWHERE), None].map(|from_address| Self { from_address, count: 7 }).to_vec()
+    }
+}
+
+/// Of [`MailKind::LoginAfterFailures`].
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct LoginAfterFailures {
+    pub(crate) from_address: Option<IpAddr>,
+    /// How many attempts had failed before.
+    pub(crate) count: u32,
+}
+
+impl Facts for LoginAfterFailures {
+    const KIND: MailKind = MailKind::LoginAfterFailures;
+
+    fn examples() -> Vec<Self> {
+        [Some(SOMEWHERE), None].map(|from_address| Self { from_address, count: 7 }).to_vec()
+    }
 }
 
 /// Of [`MailKind::RecoveryCodeUsed`].

@@ -49,6 +49,14 @@ kinds! {
     AddressInUse = "address-in-use",
     /// Your account has another address.
     EmailChanged = "email-changed",
+    /// Your password was right, and then codes were wrong.
+    WrongCodes = "wrong-codes",
+    /// Somebody logged in after failed attempts.
+    LoginAfterFailures = "login-after-failures",
+    /// Your login is restricted.
+    LoginRestricted = "login-restricted",
+    /// Your account was deleted.
+    AccountDeleted = "account-deleted",
     /// Your account has its former address again.
     EmailRestored = "email-restored",
 }

@@ -22,9 +22,9 @@ mod headers;
 mod hostile;
 #[cfg(test)]
 mod hosts;
-mod keypairs;
 #[cfg(test)]
 mod invitations;
+mod keypairs;
 #[cfg(test)]
 mod origins;
 #[cfg(test)]

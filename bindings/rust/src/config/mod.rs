@@ -12,8 +12,8 @@
 //! ```
 
 mod error;
-mod preset;
 mod mail_templates;
+mod preset;
 mod reading;
 mod sso;
 mod store;
