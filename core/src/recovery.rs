@@ -24,6 +24,7 @@ use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::mail::{Mail, MailKind, MailedLink, ResetPassword};
+use crate::lockout::LockoutSubject;
 use crate::password::{Password, PasswordHash, UnmetRule};
 use crate::password_change::Replaced;
 use crate::policy::Policy;
@@ -221,12 +222,17 @@ impl Engine {
         // The second factor stays (a mailbox alone is no second one), and so do its wrong codes: one more is let through.
         let policy = self.policy();
         let totp = user.totp.as_ref().map(|totp| totp.reopened(&policy.totp).unwrap_or_else(|| totp.clone()));
+        let subject = LockoutSubject::Account(id);
+        let was_closed = user.totp.as_ref().is_some_and(|totp| totp.is_spent(&policy.totp))
+            || self.lockouts().restriction(&subject, now).await?.is_some();
         let known_browsers = Vec::new();
         let user = User { email_verified_at, totp, known_browsers, ..user.with_password(hash, now) };
         let reset = Replaced { name: AuditName::PasswordReset, ending: Which::All };
         let (mut changes, mut deliveries) = self.replace_password(user, &reset, client).await?;
-        let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);
-        changes.push(Change::Audit(event.with("by", AuditName::PasswordReset.name())));
+        if was_closed {
+            let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);
+            changes.push(Change::Audit(event.with("by", AuditName::PasswordReset.name())));
+        }
         deliveries.push(Delivery::of_lifted_restriction(id, now, self.random())?);
         Ok((changes, deliveries))
     }

@@ -56,7 +56,8 @@ pub(crate) async fn enter_code(
     responses(
         (status = 200, body = StepReply),
         (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
-            "ticket_invalid, invalid_code, locked_out, busy, account_disabled, session_limit"),
+            "ticket_invalid, invalid_code, locked_out, busy, account_disabled, session_limit; the last two with \
+             recovery_codes, since the set-up stands"),
     )
 )]
 pub(crate) async fn enter_setup_code(
@@ -66,5 +67,8 @@ pub(crate) async fn enter_setup_code(
     JsonBody(LoginCodeBody { ticket, code }): JsonBody<LoginCodeBody>,
 ) -> Result<Response, Problem> {
     let set_up = auth.engine().enter_setup_code(&ticket.token, &code, &client).await?;
-    Stepping { auth, client, presented, want: ticket.want }.answer(set_up.step, &set_up.recovery_codes).await
+    let (step, codes) = (set_up.step, &set_up.recovery_codes);
+    // Set up is set up: whoever is refused behind it needs the codes all the same.
+    let step = step.map_err(|failure| Problem::from(failure).with_recovery_codes(codes))?;
+    Stepping { auth, client, presented, want: ticket.want }.answer(step, codes).await
 }

@@ -18,11 +18,12 @@ use doorwarden_core::password_change::PasswordChangeRefusal;
 use doorwarden_core::recovery::RecoveryRefusal;
 use doorwarden_core::session::{ProofRefusal, SessionRefusal};
 use doorwarden_core::sign_up::{SignUpRefusal, VerificationRefusal};
-use doorwarden_core::totp::TotpRefusal;
+use doorwarden_core::totp::{RecoveryCode, TotpRefusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::guard;
+use crate::totp;
 
 /// When a client may try again after a fault that may pass.
 const FAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -189,9 +190,30 @@ pub(crate) struct ProblemBody {
     /// When to try again; the same as `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u64>,
+    /// Of a set-up that stands though the login behind it was refused; they are nowhere else.
+    #[serde(skip_serializing_if = "Shown::is_empty")]
+    #[schema(required = false, value_type = Vec<String>)]
+    recovery_codes: Shown,
     /// Leads the administrator to the line of the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
+}
+
+/// Secrets that a reply shows and no log does.
+#[derive(Default, Serialize)]
+#[serde(transparent)]
+struct Shown(Vec<String>);
+
+impl Shown {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} hidden", self.0.len())
+    }
 }
 
 impl Problem {
@@ -206,6 +228,7 @@ impl Problem {
             field: None,
             unmet: Vec::new(),
             retry_after_seconds: None,
+            recovery_codes: Shown::default(),
             reference: None,
         });
         Self { code, status: code.status(), details }
@@ -258,6 +281,11 @@ impl Problem {
     pub(crate) fn with_retry_after(mut self, retry_after: Duration) -> Self {
         let whole = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         self.details.retry_after_seconds = Some(whole.max(1));
+        self
+    }
+
+    pub(crate) fn with_recovery_codes(mut self, codes: &[RecoveryCode]) -> Self {
+        self.details.recovery_codes = Shown(totp::texts(codes));
         self
     }
 

@@ -11,12 +11,12 @@ use crate::token::TicketToken;
 use crate::totp::{Confirming, RecoveryCode, Redeeming, Seed, TotpSetup, TypedCode};
 use crate::user::User;
 
-/// One-time passwords are set up, and the login goes on.
+/// One-time passwords are set up, whatever becomes of the login behind them.
 #[derive(Debug)]
 pub struct SetUp {
-    /// Where the login stands.
-    pub step: LoginStep,
-    /// To be shown now; they are nowhere else.
+    /// Where the login stands, or why it goes no further.
+    pub step: Result<LoginStep, Failure<LoginRefusal>>,
+    /// To be shown now, even where the login is refused: they are nowhere else.
     pub recovery_codes: Vec<RecoveryCode>,
 }
 
@@ -39,7 +39,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`LoginRefusal::InvalidCode`] leaves the ticket for another try; [`LockedOut`](LoginRefusal::LockedOut),
-    /// [`TicketInvalid`](LoginRefusal::TicketInvalid), and all that a login's later steps refuse.
+    /// [`TicketInvalid`](LoginRefusal::TicketInvalid). What the login's later steps refuse stands in [`SetUp::step`].
     pub async fn enter_setup_code(
         &self,
         ticket: &TicketToken,
@@ -58,7 +58,7 @@ impl Engine {
             Ok(recovery_codes) => {
                 let second_factor_at = Some(self.now());
                 let progress = LoginProgress { second_factor_at, ..progress };
-                let step = self.advance(progress, None, Some(guess)).await?;
+                let step = self.advance(progress, None, Some(guess)).await;
                 Ok(SetUp { step, recovery_codes })
             }
             Err(refused) => self.settle_code(guess, Err(refused)).await.map_err(|f| f.map(LoginRefusal::from)),

@@ -49,6 +49,9 @@ pub struct Session {
     pub last_seen_at: Timestamp,
     /// When its owner last gave a password or code.
     pub proved_at: Timestamp,
+    /// When it ends if it isn't used, by the idle limit of its last use: a longer one since doesn't revive it.
+    #[serde(default)]
+    pub idle_until: Option<Timestamp>,
     /// Set once it was ended before its time.
     pub ended: Option<Ended>,
 }
@@ -193,6 +196,7 @@ impl Session {
             expires_at: now.after(policy.lifetime.min(policy.max_lifetime)),
             last_seen_at: now,
             proved_at: opening.proved_at,
+            idle_until: policy.idle.map(|idle| now.after(idle)),
             ended: None,
         }
     }
@@ -231,7 +235,12 @@ impl Session {
 
     /// When the session ends if it isn't used; `None` without an idle limit.
     pub fn idle_expires_at(&self, policy: &SessionPolicy) -> Option<Timestamp> {
-        policy.idle.map(|idle| self.last_seen_at.after(idle))
+        let by_policy = policy.idle.map(|idle| self.last_seen_at.after(idle));
+        self.idle_until.into_iter().chain(by_policy).min()
+    }
+
+    fn used(self, policy: &SessionPolicy, now: Timestamp) -> Self {
+        Self { last_seen_at: now, idle_until: policy.idle.map(|idle| now.after(idle)), ..self }
     }
 
     /// Starts the session's timer again, up to `max_lifetime` after it was opened.
@@ -244,8 +253,7 @@ impl Session {
             return Err(SessionRefusal::NotExtendable);
         }
         self.expires_at = until;
-        self.last_seen_at = now;
-        Ok(self)
+        Ok(self.used(policy, now))
     }
 
     /// Whether [`Session::extend`] can still gain anything later.
@@ -257,7 +265,9 @@ impl Session {
     pub(crate) fn touched(&self, policy: &SessionPolicy, now: Timestamp) -> Option<Self> {
         // An idle limit bites at the exact second, so it is measured by the second.
         let every = policy.idle.map_or(policy.touch_every, |_| policy.touch_every.min(Duration::from_secs(1)));
-        (self.last_seen_at.after(every) <= now).then(|| Self { last_seen_at: now, ..self.clone() })
+        // Another limit than at its last use counts from this one.
+        let other_limit = self.idle_until != policy.idle.map(|idle| self.last_seen_at.after(idle));
+        (other_limit || self.last_seen_at.after(every) <= now).then(|| self.clone().used(policy, now))
     }
 
     /// Whether its owner gave a password or code recently enough for a sensitive change.
@@ -373,6 +383,24 @@ mod tests {
         let touched = session.touched(&policy, at(50)).unwrap();
         assert_eq!(touched.standing(&policy, at(149)), Ok(()));
         assert_eq!(touched.standing(&policy, at(150)), Err(SessionRefusal::Idle));
+    }
+
+    #[test]
+    fn se9_a_longer_idle_limit_revives_no_session_and_counts_from_the_next_use() {
+        let idle = |seconds| SessionPolicy { idle: Some(Duration::from_secs(seconds)), ..SessionPolicy::default() };
+        let (short, long, off) = (idle(100), idle(1_000), SessionPolicy::default());
+        let session = opened(&short);
+        for policy in [&short, &long, &off] {
+            assert_eq!(session.standing(policy, at(99)), Ok(()));
+            assert_eq!(session.standing(policy, at(100)), Err(SessionRefusal::Idle));
+        }
+        let used = session.touched(&long, at(50)).unwrap();
+        assert_eq!(used.standing(&long, at(1_049)), Ok(()));
+        assert_eq!(used.standing(&long, at(1_050)), Err(SessionRefusal::Idle));
+        assert_eq!(used.standing(&short, at(150)), Err(SessionRefusal::Idle), "a shorter one bites at once");
+        let used = session.touched(&off, at(1)).unwrap();
+        assert_eq!(used.standing(&off, at(20_000)), Ok(()));
+        assert!(used.touched(&off, at(2)).is_none());
     }
 
     #[test]

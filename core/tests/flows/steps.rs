@@ -28,6 +28,7 @@ enum Door {
     Otp,
     WrongOtp,
     Setup,
+    Password,
     Terms,
     TakeOver,
 }
@@ -39,12 +40,13 @@ enum Event {
     Require(bool),
     NewTerms,
     ResetTotp { user: usize },
+    DemandPassword { user: usize },
     Pass(u64),
 }
 
 fn event() -> impl Strategy<Value = Event> {
     let door = prop_oneof![
-        3 => Just(Door::Otp), 1 => Just(Door::WrongOtp), 3 => Just(Door::Setup), 3 => Just(Door::Terms), 3 => Just(Door::TakeOver),
+        3 => Just(Door::Otp), 1 => Just(Door::WrongOtp), 3 => Just(Door::Setup), 3 => Just(Door::Password), 3 => Just(Door::Terms), 3 => Just(Door::TakeOver),
     ];
     prop_oneof![
         4 => (0..2_usize, 0..2_usize).prop_map(|(user, slot)| Event::Begin { user, slot }),
@@ -52,6 +54,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Require),
         1 => Just(Event::NewTerms),
         1 => (0..2_usize).prop_map(|user| Event::ResetTotp { user }),
+        1 => (0..2_usize).prop_map(|user| Event::DemandPassword { user }),
         1 => prop_oneof![Just(1), Just(269), Just(270), Just(300)].prop_map(Event::Pass),
     ]
 }
@@ -62,7 +65,16 @@ struct Account {
     /// Counts the set-ups; a proof is one of a certain set-up.
     set_up: Option<u32>,
     terms: u32,
+    /// Counts the passwords; a login proves a certain one.
+    password: u32,
+    demanded: bool,
     live: BTreeSet<SessionId>,
+}
+
+impl Account {
+    fn secret(&self) -> String {
+        if self.password == 0 { PASSWORD.to_owned() } else { format!("another horse {}?", self.password) }
+    }
 }
 
 /// What the model knows of a login under way.
@@ -71,6 +83,7 @@ struct Login {
     expects: Door,
     expires_at: Timestamp,
     proved: Option<u32>,
+    password: u32,
     listed: BTreeSet<SessionId>,
 }
 
@@ -121,7 +134,7 @@ impl Walk {
     fn take(&mut self, event: Event) {
         match event {
             Event::Begin { user, slot } => {
-                let step = self.world.login(EMAILS[user], PASSWORD).unwrap();
+                let step = self.world.login(EMAILS[user], &self.accounts[user].secret()).unwrap();
                 self.follow(user, slot, None, &BTreeSet::new(), step);
             }
             Event::Show { user, slot, door } => self.show(user, slot, door),
@@ -141,6 +154,10 @@ impl Walk {
                     self.accounts[user].live.clear();
                 }
             }
+            Event::DemandPassword { user } => {
+                block_on(self.world.engine.demand_password_change(self.users[user], &Client::default())).unwrap();
+                self.accounts[user].demanded = true;
+            }
             Event::Pass(seconds) => self.world.pass(seconds),
         }
     }
@@ -157,8 +174,10 @@ impl Walk {
         let fits = match door {
             Door::Otp | Door::WrongOtp => is_set_up,
             Door::Setup => !is_set_up,
-            Door::Terms | Door::TakeOver => true,
+            Door::Password | Door::Terms | Door::TakeOver => true,
         };
+        // Another password voids the tickets that the former one proved.
+        let fits = fits && model.password == self.accounts[user].password;
         let expected = match (now < model.expires_at && right_door && fits, door) {
             (false, Door::Terms) if self.terms == 0 || now >= model.expires_at || !right_door => Err("ticket_invalid"),
             (false, _) => Err("ticket_invalid"),
@@ -171,9 +190,12 @@ impl Walk {
         };
         let answer = match door {
             Door::Otp => block_on(engine.enter_code(ticket, &own_code(self.authenticators[user].as_ref()), &client)),
-            Door::WrongOtp => block_on(engine.enter_code(ticket, &TypedCode::new("no code".to_owned()), &client)),
-            Door::Setup => {
-                block_on(engine.enter_setup_code(ticket, &own_code(secret.as_ref()), &client)).map(|s| s.step)
+            Door::WrongOtp => block_on(engine.enter_code(ticket, &self.foreign_code(user), &client)),
+            Door::Setup => block_on(engine.enter_setup_code(ticket, &own_code(secret.as_ref()), &client))
+                .and_then(|set_up| set_up.step),
+            Door::Password => {
+                let next = Account { password: self.accounts[user].password + 1, ..Account::default() };
+                block_on(engine.change_due_password(ticket, next.secret().into(), &client))
             }
             Door::Terms => {
                 let terms = (self.terms > 0).then(|| self.terms.to_string());
@@ -192,6 +214,12 @@ impl Walk {
                         self.authenticators[user].clone_from(secret);
                         proved = Some(self.set_ups);
                     }
+                    Door::Password => {
+                        let account = &mut self.accounts[user];
+                        account.password += 1;
+                        account.demanded = false;
+                        account.live.clear();
+                    }
                     Door::Terms => self.accounts[user].terms = self.terms,
                     Door::TakeOver => {}
                 }
@@ -206,24 +234,35 @@ impl Walk {
         }
     }
 
+    /// What the other user's authenticator shows, or no code at all.
+    fn foreign_code(&self, user: usize) -> TypedCode {
+        let other = self.authenticators[1 - user].as_ref();
+        TypedCode::new(other.map_or("no code".to_owned(), |other| other.code(self.world.engine.now())))
+    }
+
     /// Compares a step with the one that the model asks for, and keeps its ticket.
     fn follow(&mut self, user: usize, slot: usize, proved: Option<u32>, agreed: &BTreeSet<SessionId>, step: LoginStep) {
         let account = &self.accounts[user];
         let expects = match account.set_up {
             Some(set_up) if proved != Some(set_up) => Some(Door::Otp),
             None if self.required => Some(Door::Setup),
+            _ if account.demanded => Some(Door::Password),
             _ if self.terms > account.terms => Some(Door::Terms),
             _ if !account.live.is_subset(agreed) => Some(Door::TakeOver),
             _ => None,
         };
+        let password = account.password;
         let expires_at = self.world.engine.now().after(TICKET);
         let keep = |expects, ticket, secret, listed| {
-            Some(Held { ticket, secret, model: Login { expects, expires_at, proved, listed } })
+            Some(Held { ticket, secret, model: Login { expects, expires_at, proved, password, listed } })
         };
         self.held[user][slot] = match (expects, step) {
             (Some(Door::Otp), LoginStep::OtpRequired { ticket }) => keep(Door::Otp, ticket, None, BTreeSet::new()),
             (Some(Door::Setup), LoginStep::TotpSetupRequired { ticket, setup }) => {
                 keep(Door::Setup, ticket, Some(Authenticator::of(&setup)), BTreeSet::new())
+            }
+            (Some(Door::Password), LoginStep::PasswordChangeRequired { ticket }) => {
+                keep(Door::Password, ticket, None, BTreeSet::new())
             }
             (Some(Door::Terms), LoginStep::TermsRequired { ticket, .. }) => {
                 keep(Door::Terms, ticket, None, BTreeSet::new())

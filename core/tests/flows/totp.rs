@@ -314,6 +314,7 @@ fn l7_forced_set_up_gives_a_new_secret_each_time_and_a_right_code_completes_the_
     let now = world.engine.now();
     assert_eq!(enter(&ticket, old.code(now)).unwrap_err(), LoginRefusal::InvalidCode, "of the other secret");
     let SetUp { step, recovery_codes } = enter(&ticket, authenticator.code(now)).unwrap();
+    let step = step.map_err(refusal).unwrap();
     assert!(matches!(step, LoginStep::LoggedIn(_)));
     assert_eq!((recovery_codes.len(), world.mailed()), (10, vec![MailKind::TotpEnabled]));
     assert_eq!(enter(&ticket, authenticator.code(now)).unwrap_err(), LoginRefusal::TicketInvalid, "used");
@@ -554,13 +555,14 @@ enum For {
     Otp,
     LoginSetup,
     OwnSetup,
+    Password,
     Terms,
     Conflict,
 }
 
 #[test]
 fn se5_every_ticket_is_refused_at_every_other_steps_endpoint() {
-    const ALL: [For; 5] = [For::Otp, For::LoginSetup, For::OwnSetup, For::Terms, For::Conflict];
+    const ALL: [For; 6] = [For::Otp, For::LoginSetup, For::OwnSetup, For::Password, For::Terms, For::Conflict];
     for kind in ALL {
         let world = World::new(|_| {});
         world.add(EMAIL, None);
@@ -578,6 +580,13 @@ fn se5_every_ticket_is_refused_at_every_other_steps_endpoint() {
                 world.set(|policy| policy.totp.mode = TotpMode::Required);
                 let (ticket, shown) = forced(&world.engine);
                 authenticator = shown;
+                ticket
+            }
+            For::Password => {
+                block_on(world.engine.demand_password_change(own.user.id, &Client::default())).unwrap();
+                let Ok(LoginStep::PasswordChangeRequired { ticket }) = world.login(EMAIL, PASSWORD) else {
+                    panic!("{kind:?}")
+                };
                 ticket
             }
             For::Terms => {
@@ -607,6 +616,10 @@ fn se5_every_ticket_is_refused_at_every_other_steps_endpoint() {
                 For::OwnSetup => {
                     let confirmed = block_on(engine.totp_confirm(&own.session, &ticket, &code, &client));
                     confirmed.err().map(|f| refusal(f).code())
+                }
+                For::Password => {
+                    let new = "another horse 2?".to_owned().into();
+                    block_on(engine.change_due_password(&ticket, new, &client)).err().map(|f| refusal(f).code())
                 }
                 For::Terms => {
                     block_on(engine.accept_terms(&ticket, &accepted, &client)).err().map(|f| refusal(f).code())
@@ -922,4 +935,98 @@ fn p2_a_reset_clears_failed_passwords_and_not_failed_codes() {
     assert_eq!(world.answer(&ticket, member.code(&world)), "locked_out");
     block_on(world.engine.unlock(member.login.user.id, &Client::default())).unwrap();
     assert_eq!(world.answer(&world.otp_ticket(), member.code(&world)), "logged_in", "an administrator forgives both");
+}
+
+#[test]
+fn l7_a_set_up_gives_its_recovery_codes_though_the_login_is_refused_behind_it() {
+    let world = World::new(|policy| policy.totp.mode = TotpMode::Required);
+    world.add(EMAIL, None);
+    let (ticket, authenticator) = forced(&world.engine);
+    let (other, second) = forced(&world.engine);
+    let code = |of: &Authenticator| typed(of.code(world.engine.now()));
+    let set_up = block_on(world.engine.enter_setup_code(&ticket, &code(&authenticator), &Client::default())).unwrap();
+    assert!(matches!(set_up.step, Ok(LoginStep::LoggedIn(_))));
+    let late = block_on(world.engine.enter_setup_code(&other, &code(&second), &Client::default()));
+    assert_eq!(refusal(late.unwrap_err()).code(), "ticket_invalid", "nothing was set up by that one");
+
+    let world = World::new(|policy| {
+        policy.totp.mode = TotpMode::Required;
+        policy.session.on_conflict = OnConflict::Refuse;
+    });
+    world.add(EMAIL, None);
+    let (ticket, authenticator) = forced(&world.engine);
+    world.set(|policy| policy.totp.mode = TotpMode::Optional);
+    world.log_in(EMAIL);
+    world.set(|policy| policy.session.on_conflict = OnConflict::Refuse);
+    let code = typed(authenticator.code(world.engine.now()));
+    let set_up = block_on(world.engine.enter_setup_code(&ticket, &code, &Client::default())).unwrap();
+    assert_eq!(set_up.step.map(drop).map_err(|f| refusal(f).code()), Err("session_limit"));
+    assert_eq!(set_up.recovery_codes.len(), 10);
+    assert_eq!(world.codes_left(), Some(10));
+}
+
+#[test]
+fn fa1_a_confirmed_set_up_is_whole_or_the_ticket_or_a_new_one_confirms_it() {
+    at_every_call(
+        |broken| {
+            add(&broken.engine, EMAIL, None);
+            let Ok(LoginStep::LoggedIn(own)) = login(&broken.engine, EMAIL, PASSWORD) else { panic!() };
+            let begun = block_on(broken.engine.totp_setup(&own.session, password(PASSWORD), &Client::default()));
+            let (ticket, setup) = begun.unwrap();
+            (own, ticket, Authenticator::of(&setup))
+        },
+        |broken, (own, ticket, authenticator)| {
+            let code = typed(authenticator.code(broken.engine.now()));
+            unless_fault(block_on(broken.engine.totp_confirm(&own.session, ticket, &code, &Client::default())))
+        },
+        |broken, (own, _, authenticator), codes, at| {
+            let on = broken.user(EMAIL).unwrap().totp.is_some();
+            assert!(on || codes.is_none(), "{at}");
+            broken.clock.advance(std::time::Duration::from_secs(61));
+            match login(&broken.engine, EMAIL, PASSWORD) {
+                Ok(LoginStep::OtpRequired { ticket }) => {
+                    assert!(on, "{at}");
+                    let code = match &codes {
+                        Some(codes) => codes[0].expose().to_string(),
+                        None => authenticator.code(broken.engine.now()),
+                    };
+                    let step = block_on(broken.engine.enter_code(&ticket, &typed(code), &Client::default()));
+                    assert!(matches!(step, Ok(LoginStep::LoggedIn(_))), "{at}: {step:?}");
+                }
+                Ok(LoginStep::LoggedIn(_)) => {
+                    assert!(!on, "{at}");
+                    let again =
+                        block_on(broken.engine.totp_setup(&own.session, password(PASSWORD), &Client::default()));
+                    assert!(again.is_ok(), "{at}: {again:?}");
+                }
+                other => panic!("{at}: {other:?}"),
+            }
+        },
+    );
+}
+
+#[test]
+fn fa1_a_proof_by_code_is_never_called_wrong_and_no_fault_proves_for_nothing() {
+    at_every_call(
+        |broken| {
+            let member = enrolled(broken);
+            broken.clock.advance(std::time::Duration::from_secs(660));
+            member
+        },
+        |broken, (own, authenticator, _)| {
+            let code = typed(authenticator.code(broken.engine.now()));
+            unless_fault(block_on(broken.engine.prove_by_code(&own.token, &code, &Client::default()))).is_some()
+        },
+        |broken, (own, authenticator, _), acknowledged, at| {
+            let fresh = |broken: &Broken| {
+                let session = block_on(broken.engine.check(&own.token)).unwrap();
+                block_on(broken.engine.end_other_sessions(&session, &Client::default())).is_ok()
+            };
+            assert!(fresh(broken) || !acknowledged, "{at}");
+            broken.clock.advance(std::time::Duration::from_secs(660));
+            let code = typed(authenticator.code(broken.engine.now()));
+            let again = block_on(broken.engine.prove_by_code(&own.token, &code, &Client::default()));
+            assert!(again.is_ok() && fresh(broken), "{at}: {again:?}");
+        },
+    );
 }

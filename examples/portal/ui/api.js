@@ -14,6 +14,7 @@ export class Refusal extends Error {
     this.field = problem.field;
     this.unmet = problem.unmet ?? [];
     this.reference = problem.reference;
+    this.recoveryCodes = problem.recovery_codes ?? [];
     this.retryAfterSeconds = problem.retry_after_seconds ?? retryAfter;
   }
 

@@ -278,6 +278,7 @@ pub(super) fn session(user: UserId, number: u32) -> Session {
         expires_at: at(i64::from(number) + 8 * 3_600_000),
         last_seen_at: started_at,
         proved_at: started_at,
+        idle_until: None,
         ended: None,
     }
 }

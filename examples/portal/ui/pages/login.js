@@ -24,7 +24,7 @@ export function open(state) {
   const asked = state.mode === 'session' ? sessionForm(identifier) : apiForm();
   card({
     title: words.login.title,
-    message: state.ended && { kind: KIND[state.ended] ?? 'info', text: words.ended[state.ended] },
+    message: state.refusal ? { kind: 'danger', refusal: state.refusal } : state.ended && { kind: KIND[state.ended] ?? 'info', text: words.ended[state.ended] },
     mails: true,
     body: [
       modes.length > 1 && modeSelector(state),

@@ -21,7 +21,8 @@ export function open({ step }) {
       const next = await call('POST', '/login/totp-setup', { ticket: step.ticket, code: values.code });
       await (next.recovery_codes?.length ? go('recovery-codes', { step: next }) : takeStep(next));
     },
-    refused: (refusal) => ticketGone(refusal) || wrongCode(code, refusal),
+    // The set-up stands though the login is refused behind it.
+    refused: (refusal) => keepCodes(refusal) || ticketGone(refusal) || wrongCode(code, refusal),
   });
   card({
     title: totp.forcedTitle,
@@ -29,4 +30,10 @@ export function open({ step }) {
     body: [asked.element],
     foot: [el('p', null, el('button', { type: 'button', class: 'link', onclick: () => go('login') }, words.cancel))],
   });
+}
+
+function keepCodes(refusal) {
+  if (!refusal.recoveryCodes.length) return false;
+  go('recovery-codes', { step: { recovery_codes: refusal.recoveryCodes }, refusal });
+  return true;
 }
