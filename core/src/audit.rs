@@ -7,6 +7,7 @@
 //! | `linking.rs` | how committed events are linked, and removed by retention |
 //! | `checkpoint.rs` | signed lines to keep elsewhere |
 //! | `walk.rs`, `verification.rs` | the check of the whole trail |
+//! | `why.rs` | an event in sentences |
 
 mod chain;
 mod checkpoint;
@@ -14,6 +15,7 @@ mod linking;
 mod reading;
 mod verification;
 mod walk;
+mod why;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +29,7 @@ pub(crate) use crate::audit::linking::ChainMemory;
 pub use crate::audit::reading::{AuditPage, AuditQuery, EventRef, EventRefused};
 pub use crate::audit::verification::{ChainEnds, Verification};
 pub use crate::audit::walk::{Break, Tampering};
+pub use crate::audit::why::why;
 use crate::client::Client;
 pub use crate::id::EventId;
 use crate::time::Timestamp;
@@ -80,11 +83,11 @@ impl AuditOutcome {
 }
 
 macro_rules! audit_names {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal),* $(,)?) => {
         /// What can happen: a stable name, noun and past tense.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
-        pub enum AuditName { $($(#[$doc])* #[serde(rename = $name)] $variant),* }
+        pub enum AuditName { $($(#[doc = $doc])* #[serde(rename = $name)] $variant),* }
 
         impl AuditName {
             /// All names.
@@ -93,6 +96,11 @@ macro_rules! audit_names {
             /// The stable name.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
+            }
+
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*).trim()),* }
             }
 
             /// Reads a stable name back.

@@ -48,6 +48,7 @@
 
 mod account;
 mod administrator;
+mod audit;
 mod body;
 mod client;
 mod config;
@@ -158,6 +159,7 @@ fn endpoints() -> OpenApiRouter<Auth> {
         .routes(routes!(users::list))
         .routes(routes!(invitations::list, invitations::create))
         .routes(routes!(invitations::revoke))
+        .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(openapi::description))
 }

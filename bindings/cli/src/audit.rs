@@ -1,4 +1,6 @@
-//! `doorwarden audit`: the audit trail, from its oldest event on.
+//! `doorwarden audit`: the audit trail, from its oldest event on. What is asked of its chain stands in `audit/chain.rs`.
+
+mod chain;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -9,7 +11,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use doorwarden::Engine;
 use doorwarden::core::administration::PAGE;
-use doorwarden::core::audit::{AuditEvent, AuditFilter, AuditName};
+use doorwarden::core::audit::{AuditEvent, AuditFilter, AuditName, AuditOutcome, AuditPage, AuditPosition, AuditQuery};
 use doorwarden::core::client::Client;
 use doorwarden::core::error::{Failure, Fault};
 use futures_executor::block_on;
@@ -21,15 +23,30 @@ use crate::{Exit, ended, engine};
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Which events to print.
+/// Which events to print, or what to ask of the chain that makes changes show.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct AuditArguments {
+    #[command(subcommand)]
+    chain: Option<chain::ChainCommand>,
+    #[command(flatten)]
+    printed: PrintArguments,
+}
+
+#[derive(Debug, Args)]
+struct PrintArguments {
     /// Only events of this account: its e-mail address or username
     #[arg(long, value_name = "ACCOUNT")]
     user: Option<String>,
     /// Only events of this name
     #[arg(long, value_parser = names())]
     name: Option<AuditName>,
+    /// Only what was done, or only what was refused
+    #[arg(long, value_parser = outcomes())]
+    outcome: Option<AuditOutcome>,
+    /// Only events behind this place of the trail
+    #[arg(long, value_name = "CURSOR")]
+    after: Option<u64>,
     /// Go on with new events as they come, until Ctrl-C
     #[arg(long)]
     follow: bool,
@@ -43,20 +60,33 @@ fn names() -> impl TypedValueParser<Value = AuditName> {
     PossibleValuesParser::new(names).try_map(|name| AuditName::parse(&name).ok_or("no such event"))
 }
 
+fn outcomes() -> impl TypedValueParser<Value = AuditOutcome> {
+    PossibleValuesParser::new(["success", "refusal"]).map(|name| match &*name {
+        "success" => AuditOutcome::Success,
+        _ => AuditOutcome::Refusal,
+    })
+}
+
 /// Prints a page at a time: the trail may be longer than memory.
 pub(crate) fn run(path: &Path, arguments: &AuditArguments, output: &mut Output) -> Exit {
-    match engine(path, output) {
-        Ok(engine) => ended(print(&engine, arguments, output), output),
-        Err(exit) => exit,
+    let engine = match engine(path, output) {
+        Ok(engine) => engine,
+        Err(exit) => return exit,
+    };
+    match &arguments.chain {
+        Some(command) => chain::run(&engine, command, output),
+        None => ended(print(&engine, &arguments.printed, output), output),
     }
 }
 
-fn print(engine: &Engine, arguments: &AuditArguments, output: &mut Output) -> Result<(), Failure<Refusal>> {
+fn print(engine: &Engine, arguments: &PrintArguments, output: &mut Output) -> Result<(), Failure<Refusal>> {
     let user = arguments.user.as_deref().map(|typed| found(engine, typed)).transpose()?;
-    let filter = AuditFilter { after: None, user: user.map(|user| user.id), name: arguments.name };
+    let after = arguments.after.map(AuditPosition);
+    let filter = AuditFilter { after, user: user.map(|user| user.id), name: arguments.name };
+    let query = AuditQuery { filter, outcome: arguments.outcome, ..AuditQuery::default() };
     let left = arguments.limit.map_or(usize::MAX, NonZeroUsize::get);
-    let table = Table::new(["time", "name", "outcome", "user", "address", "facts"]);
-    let mut reader = Reader { engine, filter, left, table };
+    let table = Table::new(["time", "name", "outcome", "user", "address", "event", "facts"]);
+    let mut reader = Reader { engine, query, left, table };
     let done = if arguments.follow { reader.follow(output) } else { block_on(reader.read(output)) };
     Ok(done?)
 }
@@ -64,9 +94,9 @@ fn print(engine: &Engine, arguments: &AuditArguments, output: &mut Output) -> Re
 /// A place in the trail.
 struct Reader<'a> {
     engine: &'a Engine,
-    filter: AuditFilter,
+    query: AuditQuery,
     left: usize,
-    table: Table<6>,
+    table: Table<7>,
 }
 
 impl Reader<'_> {
@@ -74,15 +104,16 @@ impl Reader<'_> {
     async fn read(&mut self, output: &mut Output) -> Result<(), Fault> {
         loop {
             let limit = self.left.min(PAGE);
-            let page = self.engine.audit(&self.filter, limit).await?;
+            let AuditPage { events, next } = self.engine.audit_page(&self.query, limit).await?;
             if output.is_json() {
-                page.iter().for_each(|(_, event)| output.json_line(&body(event)));
+                events.iter().for_each(|(_, event)| output.json_line(&body(event)));
             } else {
-                self.table.print(page.iter().map(|(_, event)| row(event)), output);
+                self.table.print(events.iter().map(|(_, event)| row(event)), output);
             }
-            self.filter.after = page.last().map(|(position, _)| *position).or(self.filter.after);
-            self.left = self.left.saturating_sub(page.len());
-            if page.len() < limit || self.is_over(output) {
+            let last = events.last().map(|(position, _)| *position);
+            self.query.filter.after = next.or(last).or(self.query.filter.after);
+            self.left = self.left.saturating_sub(events.len());
+            if next.is_none() || self.is_over(output) {
                 return Ok(());
             }
         }
@@ -112,7 +143,7 @@ impl Reader<'_> {
 }
 
 /// An event as the HTTP API writes it.
-fn body(event: &AuditEvent) -> Value {
+pub(crate) fn body(event: &AuditEvent) -> Value {
     let Client { address, user_agent, .. } = &event.client;
     let client = known(json!({ "address": address, "user_agent": user_agent }));
     known(json!({
@@ -129,7 +160,7 @@ fn body(event: &AuditEvent) -> Value {
     }))
 }
 
-fn row(event: &AuditEvent) -> [String; 6] {
+fn row(event: &AuditEvent) -> [String; 7] {
     let mut facts = Vec::new();
     facts.extend(event.rule.as_ref().map(|rule| format!("rule={rule}")));
     facts.extend(event.actor.map(|actor| format!("actor={actor}")));
@@ -143,6 +174,7 @@ fn row(event: &AuditEvent) -> [String; 6] {
         event.outcome.name().to_owned(),
         event.user.map_or_else(String::new, |user| user.to_string()),
         event.client.address.map_or_else(String::new, |address| address.to_string()),
+        event.id.to_string(),
         facts.join(" "),
     ]
 }

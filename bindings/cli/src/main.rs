@@ -11,6 +11,7 @@ mod migrate;
 mod output;
 mod schema;
 mod user;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,8 +59,10 @@ enum Command {
     Invite(invite::InviteArguments),
     /// List invitations, oldest first, or revoke one
     Invitations(invitations::InvitationsArguments),
-    /// Read the audit trail, oldest event first
+    /// Read the audit trail, oldest event first, or verify it
     Audit(audit::AuditArguments),
+    /// Say in sentences what an event of the audit trail was, and what can be done
+    Why(why::WhyArguments),
     /// Bring the store up to date with this program
     Migrate,
 }
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Command::Invite(arguments) => invite::run(&config, arguments, &mut output),
         Command::Invitations(arguments) => invitations::run(&config, &arguments, &mut output),
         Command::Audit(arguments) => audit::run(&config, &arguments, &mut output),
+        Command::Why(arguments) => why::run(&config, &arguments, &mut output),
         Command::Migrate => migrate::run(&config, &mut output),
     };
     output.end(exit).into()

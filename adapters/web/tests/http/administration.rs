@@ -50,3 +50,33 @@ async fn accounts_are_listed_by_page_and_searched() {
         list(query.to_owned()).await.assert_problem(400, "invalid_request", query);
     }
 }
+
+#[tokio::test]
+async fn the_trail_is_read_by_page_account_and_name_by_administrators_alone() {
+    let world = World::new().await;
+    world.get("/admin/audit").send().await.assert_problem(401, "session_required", "nobody");
+    let user = world.logged_in(EMAIL).await;
+    world.get("/admin/audit").cookie(&user).send().await.assert_problem(403, "forbidden", "a user");
+    let admin = world.administrator(ROOT).await;
+    let list = |query: String| world.get(&format!("/admin/audit{query}")).cookie(&admin).send();
+    let all = list(String::new()).await.json();
+    let events = all["events"].as_array().unwrap();
+    assert!(events.len() > 3 && all.get("next_cursor").is_none(), "{all}");
+    let opened = events.iter().find(|event| event["name"] == "session.opened").unwrap();
+    let keys: Vec<_> = opened.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["client", "facts", "id", "name", "outcome", "time", "user"]);
+
+    let (mut paged, mut query) = (Vec::new(), "?limit=2".to_owned());
+    loop {
+        let page = list(query.clone()).await.json();
+        paged.extend(page["events"].as_array().unwrap().clone());
+        let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) else { break };
+        query = format!("?limit=2&after={cursor}");
+    }
+    assert_eq!(paged, *events, "page by page it is the same");
+    let of_user = list(format!("?user={}&name=session.opened", opened["user"].as_str().unwrap())).await.json();
+    assert_eq!(of_user["events"], json!([opened]));
+    for query in ["?limit=0", "?limit=201", "?after=x", "?user=x", "?name=x.y", "?cursor=1"] {
+        list(query.to_owned()).await.assert_problem(400, "invalid_request", query);
+    }
+}

@@ -51,6 +51,7 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("GET", "/admin/invitations"),
     ("POST", "/admin/invitations"),
     ("DELETE", "/admin/invitations/{id}"),
+    ("GET", "/admin/audit"),
     ("GET", "/healthz"),
     ("GET", "/openapi.json"),
 ];

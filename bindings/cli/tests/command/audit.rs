@@ -19,10 +19,10 @@ fn events_are_told_oldest_first_by_account_and_name() {
 
     let table = machine.done(&["audit"]);
     let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["time", "name", "outcome", "user", "address", "facts"]);
+    assert_eq!(rows[0], ["time", "name", "outcome", "user", "address", "event", "facts"]);
     assert_eq!(rows[1][1..3], ["user.changed", "success"]);
-    assert_eq!(rows[1][4..], ["-", "added=true", "role=\"user\""]);
-    assert_eq!(rows[3][4..], ["-", "status=\"disabled\""]);
+    assert_eq!((rows[1][4], &rows[1][6..]), ("-", &["added=true", "role=\"user\""][..]));
+    assert_eq!((rows[3][4], &rows[3][6..]), ("-", &["status=\"disabled\""][..]));
     assert_eq!((rows[4][1], rows[4][2], rows[4][4]), ("login.failed", "refusal", "203.0.113.9"));
     assert!(table.contains(r#"user_agent="Browser/1.0 \"x\"""#), "{table}");
     assert_eq!(rows.len(), 5);
@@ -151,5 +151,56 @@ impl Drop for Following {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn fa7_verify_names_the_first_record_that_was_changed_and_exits_with_1() {
+    let machine = Machine::new();
+    machine.add_ada();
+    machine.done(&["user", "disable", "ada"]);
+    machine.done(&["user", "enable", "ada"]);
+    let unlinked = machine.run(&["audit", "verify", "--json"]).json();
+    assert_eq!((&unlinked["whole"], &unlinked["unlinked"]), (&true.into(), &3.into()));
+    let checkpoint = machine.done(&["audit", "checkpoint"]);
+    std::fs::write(machine.path().join("log"), format!("INFO checkpoint={}", checkpoint.trim())).unwrap();
+    let log = machine.path().join("log");
+    let verify = ["audit", "verify", "--checkpoint", log.to_str().unwrap()];
+    let told = machine.done(&verify);
+    assert!(told.starts_with("3 records are as they were linked\n"), "{told}");
+    assert!(told.ends_with("1 checkpoints are reached, 0 lie before what retention has removed\n"), "{told}");
+
+    // As who can write the file would: the second event says that it was something else.
+    let file = machine.path().join("doorwarden.db");
+    let (mut bytes, told) = (std::fs::read(&file).unwrap(), br#""facts":{"status":"disabled"}"#);
+    let place = bytes.windows(told.len()).position(|window| window == told).unwrap();
+    bytes[place + 20] = b'D';
+    std::fs::write(&file, bytes).unwrap();
+    let refused = machine.run(&verify);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert!(refused.complaint.contains("record 2 at position 2, event "), "{refused:?}");
+    let told = machine.run(&["audit", "verify", "--json"]).json();
+    assert_eq!((&told["whole"], &told["broken"]["tampering"]), (&false.into(), &"changed".into()));
+    assert_eq!((&told["broken"]["record"], &told["verified"]), (&2.into(), &1.into()));
+}
+
+#[test]
+fn why_answers_in_sentences_by_the_whole_id_or_its_beginning() {
+    let machine = Machine::new();
+    machine.add_ada();
+    assert!(log_in(&machine.service(), "ada@example.org", "wrong", Client::default()).is_err());
+    let event = machine.run(&["audit", "--json", "--outcome", "refusal"]).json_lines().remove(0);
+    let id = event["id"].as_str().unwrap();
+    for named in [id, &id[..24]] {
+        let told = machine.done(&["why", named]);
+        assert!(told.contains("the password was wrong"), "{told}");
+        assert!(told.contains("What can be done: "), "{told}");
+    }
+    let told = machine.run(&["why", id, "--json"]).json();
+    assert_eq!(told["event"], event);
+    assert!(told["why"].as_array().unwrap().len() >= 4);
+    for (unknown, code) in [("ada", "invalid_request"), ("00000000-0000-7000-8000-000000000000", "not_found")] {
+        let refused = machine.run(&["why", unknown, "--json"]);
+        assert_eq!((refused.status, &refused.json()["code"]), (Some(1), &code.into()), "{unknown}");
     }
 }
