@@ -64,7 +64,7 @@
 //! | [`user`], [`registration`], [`email`], [`username`] | accounts, sign-ups whose address isn't proved, and their names |
 //! | [`password`], [`hashing`] | verifiers and rules; the threads that compute them |
 //! | [`lockout`], [`guess`], [`rate`] | rate limiting: guesses in two steps, requests of strangers |
-//! | [`ticket`], [`token`] | single-use proofs, and the secrets that stand for them |
+//! | [`ticket`], [`token`], [`spent_mark`] | single-use proofs, the secrets that stand for them, and what came once |
 //! | [`seal`] | secrets at rest |
 //! | [`audit`] | the trail |
 //! | [`client`], [`network`], [`time`], [`duration`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
@@ -115,6 +115,7 @@ pub mod registration;
 pub mod seal;
 pub mod session;
 pub mod sign_up;
+pub mod spent_mark;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -9,7 +9,7 @@
 //! | [`Directory`] | users, pending registrations, invitations, keypairs, audit trail, outbox |
 //! | [`SessionStore`] | sessions, by user |
 //! | [`LockoutStore`] | failures and guesses in flight by subject, rates |
-//! | [`TicketStore`] | single-use proofs with a lifetime |
+//! | [`TicketStore`] | single-use proofs with a lifetime, and marks of what came once |
 //!
 //! An adapter keeps all promises of a port or doesn't implement it. The numbered promises are what the conformance
 //! suites in [`crate::testing`] (feature `testing`) check, under those numbers.
@@ -29,6 +29,7 @@ use crate::lockout::{
 use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::{PendingRegistration, RegistrationId};
 use crate::session::{EndReason, Session, SessionId};
+use crate::spent_mark::{Spending, SpentMark};
 use crate::ticket::{Ticket, TicketKey};
 use crate::time::Timestamp;
 use crate::token::{Digest, SessionToken};
@@ -437,13 +438,18 @@ pub trait LockoutStore: Send + Sync + fmt::Debug {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault>;
 }
 
-/// Single-use proofs with a lifetime.
+/// Single-use proofs with a lifetime, and marks of what came once.
 ///
 /// An adapter promises:
 /// 1. `peek` leaves the ticket; `take` succeeds once, under any number of callers and processes, and what was taken
 ///    stays taken over a restart.
 /// 2. From `expires_at` on a ticket is neither peeked nor taken.
 /// 3. `void` removes all tickets of a user at once.
+/// 4. `spend` is one atomic step: of any number of callers and processes one hears that the mark is the first, the
+///    others that it came again, over restarts too, until the time that the first one named. Kinds are kept apart. At
+///    most [`SpentMark::MOST`] of a kind are kept; one more is a fault that passes, and none is evicted.
+/// 5. The memory of marks begins with the first `spend` that the store has ever seen, and every `spend` says when that
+///    was. Whoever loses marks begins anew.
 #[async_trait]
 pub trait TicketStore: Send + Sync + fmt::Debug {
     /// Stores a new ticket.
@@ -458,7 +464,10 @@ pub trait TicketStore: Send + Sync + fmt::Debug {
     /// Removes all tickets of a user.
     async fn void(&self, user: UserId) -> Result<(), Fault>;
 
-    /// Forgets at most `limit` expired tickets; returns how many.
+    /// Marks something as spent until `until`.
+    async fn spend(&self, mark: &SpentMark, until: Timestamp, now: Timestamp) -> Result<Spending, Fault>;
+
+    /// Forgets at most `limit` expired tickets, and as many marks whose time is over; returns the larger number.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault>;
 }
 

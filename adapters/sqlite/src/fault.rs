@@ -39,6 +39,8 @@ pub(crate) enum Trouble {
     UnknownChange,
     #[error("{0} writes are waiting already")]
     QueueFull(usize),
+    #[error("as many are kept as may be: try again later")]
+    MarksFull,
     #[error("the write panicked and was undone")]
     Panicked,
     #[error("the writer thread has stopped")]
@@ -71,7 +73,7 @@ impl Trouble {
     fn may_pass(&self) -> bool {
         match self {
             Self::Sqlite(error) => error.sqlite_error_code().is_some_and(code_may_pass),
-            Self::QueueFull(_) | Self::NoThread(_) => true,
+            Self::QueueFull(_) | Self::NoThread(_) | Self::MarksFull => true,
             Self::Path { .. } | Self::NoPath | Self::IsDirectory | Self::Foreign(_) | Self::Newer { .. } => false,
             Self::Unreadable { .. } | Self::Unwritable(_) | Self::UnknownChange => false,
             Self::Moved | Self::NoWal(_) | Self::Panicked | Self::Stopped => false,

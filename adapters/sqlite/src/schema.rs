@@ -16,7 +16,7 @@ use crate::fault::{Trouble, is_busy};
 pub(crate) const APPLICATION_ID: i32 = 0x4457_444e;
 
 /// The statements that bring a file from each version to the next; the first makes an empty file ours.
-const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, INVITATIONS, KEYPAIRS];
+const MIGRATIONS: &[&str] = &[VERSION_1, ADMINISTRATORS, AUDIT_CHAIN, INVITATIONS, KEYPAIRS, SPENT_MARKS];
 
 const VERSION_1: &str = "
 CREATE TABLE users (
@@ -176,6 +176,33 @@ CREATE TABLE keypairs (
   body TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX keypairs_by_user ON keypairs (user, id);
+";
+
+/// What came once, each until when it is remembered; and how many of a kind, as for `pools`.
+const SPENT_MARKS: &str = "
+CREATE TABLE spent_marks (
+  kind TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  until INTEGER NOT NULL,
+  PRIMARY KEY (kind, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_marks_by_end ON spent_marks (until);
+
+CREATE TABLE spent_kinds (
+  kind TEXT PRIMARY KEY NOT NULL,
+  marks INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER mark_spent AFTER INSERT ON spent_marks BEGIN
+  INSERT INTO spent_kinds (kind, marks) VALUES (NEW.kind, 1) ON CONFLICT (kind) DO UPDATE SET marks = marks + 1;
+END;
+CREATE TRIGGER mark_forgotten AFTER DELETE ON spent_marks BEGIN
+  UPDATE spent_kinds SET marks = marks - 1 WHERE kind = OLD.kind;
+END;
+
+CREATE TABLE spent_since (
+  one INTEGER PRIMARY KEY NOT NULL CHECK (one = 1),
+  since INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Names statements and lists them for the test of their plans.

@@ -1,14 +1,16 @@
-//! Tickets: [`TicketStore`].
+//! Tickets and spent marks: [`TicketStore`].
 
 use async_trait::async_trait;
 use doorwarden_core::error::Fault;
+use doorwarden_core::spent_mark::{Spending, Spent, SpentMark};
 use doorwarden_core::store::TicketStore;
 use doorwarden_core::ticket::{Ticket, TicketKey};
 use doorwarden_core::time::Timestamp;
 use doorwarden_core::user::UserId;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::SqliteStore;
+use crate::fault::Trouble;
 use crate::record::{one, sql_blob, sql_limit, to_body};
 use crate::schema::statements;
 
@@ -20,6 +22,14 @@ statements! {
     VOID = "DELETE FROM tickets WHERE user = ?1";
     SWEEP = "DELETE FROM tickets WHERE (locator, digest) IN
         (SELECT locator, digest FROM tickets WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    BEGIN_MEMORY = "INSERT INTO spent_since (one, since) VALUES (1, ?1) ON CONFLICT (one) DO NOTHING";
+    SINCE = "SELECT since FROM spent_since WHERE one = 1";
+    SPENT_UNTIL = "SELECT until FROM spent_marks WHERE kind = ?1 AND digest = ?2";
+    MARKS_OF_KIND = "SELECT marks FROM spent_kinds WHERE kind = ?1";
+    SPEND = "INSERT INTO spent_marks (kind, digest, until) VALUES (?1, ?2, ?3)
+        ON CONFLICT (kind, digest) DO UPDATE SET until = excluded.until";
+    FORGET_MARKS = "DELETE FROM spent_marks WHERE (kind, digest) IN
+        (SELECT kind, digest FROM spent_marks WHERE until <= ?1 ORDER BY until LIMIT ?2)";
 }
 
 #[async_trait]
@@ -63,9 +73,36 @@ impl TicketStore for SqliteStore {
         .await
     }
 
+    async fn spend(&self, mark: &SpentMark, until: Timestamp, now: Timestamp) -> Result<Spending, Fault> {
+        let (kind, digest) = (mark.kind.name(), mark.digest);
+        // All steps are one write: whoever waited for it reads what it has written.
+        self.write("spending", kind, move |c| {
+            c.prepare_cached(BEGIN_MEMORY)?.execute([now.as_millis()])?;
+            let since = c.prepare_cached(SINCE)?.query_row([], |row| row.get(0))?;
+            let remembered_since = Timestamp::from_millis(since);
+            let key = params![kind, digest.as_bytes()];
+            let kept: Option<i64> = c.prepare_cached(SPENT_UNTIL)?.query_row(key, |row| row.get(0)).optional()?;
+            if kept.is_some_and(|until| now.as_millis() < until) {
+                return Ok(Spending { spent: Spent::Again, remembered_since });
+            }
+            if kept.is_none() {
+                let marks: Option<u32> =
+                    c.prepare_cached(MARKS_OF_KIND)?.query_row([kind], |row| row.get(0)).optional()?;
+                if marks.is_some_and(|marks| marks >= SpentMark::MOST) {
+                    return Err(Trouble::MarksFull);
+                }
+            }
+            c.prepare_cached(SPEND)?.execute(params![kind, digest.as_bytes(), until.as_millis()])?;
+            Ok(Spending { spent: Spent::First, remembered_since })
+        })
+        .await
+    }
+
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {
         self.write("sweeping", "tickets", move |c| {
-            Ok(c.prepare_cached(SWEEP)?.execute(params![now.as_millis(), sql_limit(limit)])?)
+            let slice = params![now.as_millis(), sql_limit(limit)];
+            let tickets = c.prepare_cached(SWEEP)?.execute(slice)?;
+            Ok(tickets.max(c.prepare_cached(FORGET_MARKS)?.execute(slice)?))
         })
         .await
     }

@@ -16,6 +16,7 @@ use crate::lockout::{
 use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::PendingRegistration;
 use crate::session::{EndReason, Session, SessionId};
+use crate::spent_mark::{Spending, SpentMark};
 use crate::store::{
     Change, CommitError, Directory, InvitationKey, LockoutStore, OpenError, RegistrationKey, Retention, SessionKey,
     SessionSet, SessionStore, TicketStore, UserKey, UserPage, Which,
@@ -322,6 +323,10 @@ impl TicketStore for FaultyStore {
 
     async fn void(&self, user: UserId) -> Result<(), Fault> {
         self.call("TicketStore::void", self.tickets.void(user)).await
+    }
+
+    async fn spend(&self, mark: &SpentMark, until: Timestamp, now: Timestamp) -> Result<Spending, Fault> {
+        self.call("TicketStore::spend", self.tickets.spend(mark, until, now)).await
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {

@@ -10,8 +10,10 @@ use crate::client::Client;
 use crate::known_browser::BrowserStanding;
 use crate::login::LoginProgress;
 use crate::session::SessionMode;
+use crate::spent_mark::{MarkKind, Spent, SpentMark};
 use crate::store::TicketStore;
 use crate::ticket::{Grant, Ticket, TicketKey};
+use crate::time::Timestamp;
 
 /// Makes a test of each property of a [`TicketStore`](crate::store::TicketStore); how to apply it:
 /// [`conformance`](crate::testing::conformance).
@@ -29,6 +31,10 @@ macro_rules! ticket_store_conformance {
             void_removes_all_of_a_user_and_no_others,
             what_is_voided_is_never_taken_afterwards,
             a_sweep_takes_slices_and_only_what_has_expired,
+            a_mark_is_spent_first_by_one_of_200_callers,
+            a_mark_is_of_its_kind_and_of_its_time,
+            spent_marks_and_the_time_since_when_they_are_kept_outlive_a_restart,
+            a_sweep_forgets_marks_in_slices_and_none_too_early,
         }
     };
 }
@@ -169,6 +175,70 @@ pub fn a_sweep_takes_slices_and_only_what_has_expired(open: &dyn Fn() -> Arc<dyn
     let slices = [2; 4].map(|limit| block_on(store.sweep(at(1_000), limit)).unwrap());
     assert_eq!(slices, [2, 2, 1, 0]);
     assert!(block_on(store.take(&key(6), at(1_000))).unwrap().is_some());
+}
+
+/// Promise 4: of any number of callers one is the first.
+pub fn a_mark_is_spent_first_by_one_of_200_callers(open: &dyn Fn() -> Arc<dyn TicketStore>) {
+    for number in 1..=3 {
+        let spent = race(open, 200, |store, _| spend(store, nonce(number), at(1_000), at(0)));
+        assert_eq!(spent.iter().filter(|spent| **spent == Spent::First).count(), 1, "round {number}");
+    }
+}
+
+/// Promise 4: marks of two kinds never meet, and one holds until the last millisecond that its first caller named.
+pub fn a_mark_is_of_its_kind_and_of_its_time(open: &dyn Fn() -> Arc<dyn TicketStore>) {
+    let (store, other) = (open(), open());
+    let assertion = SpentMark { kind: MarkKind::Assertion, ..nonce(1) };
+    for (mark, until, now, spent) in [
+        (nonce(1), 1_000, 0, Spent::First),
+        (assertion, 1_000, 0, Spent::First),
+        (nonce(2), 1_000, 0, Spent::First),
+        (assertion, 1_000, 1, Spent::Again),
+        (nonce(1), 5_000, 999, Spent::Again),
+        (nonce(1), 2_000, 1_000, Spent::First),
+        (nonce(1), 2_000, 1_999, Spent::Again),
+        (nonce(1), 3_000, 2_000, Spent::First),
+    ] {
+        let said = if now % 2 == 0 { &store } else { &other };
+        assert_eq!(spend(&**said, mark, at(until), at(now)), spent, "{mark:?} at {now} ms");
+    }
+}
+
+/// Promises 4 and 5: a restart forgets no mark, and doesn't move the beginning of the memory.
+pub fn spent_marks_and_the_time_since_when_they_are_kept_outlive_a_restart(open: &dyn Fn() -> Arc<dyn TicketStore>) {
+    let store = open();
+    for (number, now) in [(1, 7), (2, 3), (3, 9)] {
+        let spending = block_on(store.spend(&nonce(number), at(1_000), at(now))).unwrap();
+        assert_eq!((spending.spent, spending.remembered_since), (Spent::First, at(7)));
+    }
+    drop(store);
+    let reopened = open();
+    for (number, spent) in [(1, Spent::Again), (3, Spent::Again), (4, Spent::First)] {
+        let spending = block_on(reopened.spend(&nonce(number), at(1_000), at(20))).unwrap();
+        assert_eq!((spending.spent, spending.remembered_since), (spent, at(7)), "{number}");
+    }
+}
+
+/// Promise 4: a sweep forgets what nobody asks about any more.
+pub fn a_sweep_forgets_marks_in_slices_and_none_too_early(open: &dyn Fn() -> Arc<dyn TicketStore>) {
+    let store = open();
+    for number in 1..=5 {
+        spend(&*store, nonce(number), at(1_000), at(0));
+    }
+    spend(&*store, nonce(6), at(1_001), at(0));
+    assert_eq!(block_on(store.sweep(at(999), 10)).unwrap(), 0);
+    let slices = [2; 4].map(|limit| block_on(store.sweep(at(1_000), limit)).unwrap());
+    assert_eq!(slices, [2, 2, 1, 0]);
+    assert_eq!(spend(&*store, nonce(6), at(2_000), at(1_000)), Spent::Again);
+    assert_eq!(spend(&*store, nonce(1), at(2_000), at(1_000)), Spent::First);
+}
+
+fn spend(store: &dyn TicketStore, mark: SpentMark, until: Timestamp, now: Timestamp) -> Spent {
+    block_on(store.spend(&mark, until, now)).unwrap().spent
+}
+
+fn nonce(number: u32) -> SpentMark {
+    SpentMark { kind: MarkKind::RequestNonce, digest: digest("mark", number) }
 }
 
 /// The key of a ticket of the first user.

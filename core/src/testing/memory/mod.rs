@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use directory::Tables;
 use lockout_store::Counters;
 use session_store::Sessions;
-use ticket_store::Tickets;
+use ticket_store::{Marks, Tickets};
 
 /// All four storage ports in memory.
 ///
@@ -48,6 +48,7 @@ struct State {
     sessions: Sessions,
     counters: Counters,
     tickets: Tickets,
+    marks: Marks,
 }
 
 impl MemoryStore {
@@ -62,6 +63,7 @@ impl MemoryStore {
             sessions: Sessions::default(),
             counters: Counters::bounded_to(max_evictable),
             tickets: Tickets::default(),
+            marks: Marks::default(),
         };
         Self { state: Mutex::new(state) }
     }
