@@ -51,6 +51,19 @@ const RULES: &[Rule] = &[
         "lockout.per_address",
         "wait until the restriction of the address ends, or log in from another one",
     ),
+    rule("username_taken", "another account or sign-up has that username", "", "choose another username"),
+    rule(
+        "last_administrator",
+        "it would have left no active administrator",
+        "",
+        "make another account an administrator first",
+    ),
+    rule(
+        "invitation_invalid",
+        "the invitation is unknown, used up, expired, revoked or meant for another address",
+        "sign_up.invitation",
+        "ask whoever sent it for another one",
+    ),
     rule("user.status", "the account is disabled", "", "an administrator can enable it: `doorwarden user enable`"),
     rule(
         "sign_up.verify_email",

@@ -101,8 +101,8 @@ fn in1_a_sign_up_that_lapses_is_declined_or_displaced_gives_its_use_back() {
         block_on(world.engine.revoke_invitation(other.invitation.id, None, &Client::default())).unwrap();
     };
     let account_is_added = |world: &World, _: &LinkToken| drop(world.add("ada@example.org", None));
-    let ways: [&dyn Fn(&World, &LinkToken); 5] =
-        [&lapses, &lapses_and_is_swept, &is_declined, &is_displaced, &account_is_added];
+    type Way<'a> = &'a dyn Fn(&World, &LinkToken);
+    let ways: [Way<'_>; 5] = [&lapses, &lapses_and_is_swept, &is_declined, &is_displaced, &account_is_added];
     for (way, gives_back) in ways.iter().enumerate() {
         let world = world();
         let invitation = invite(&world, NewInvitation::default());
