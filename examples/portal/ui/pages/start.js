@@ -1,8 +1,9 @@
-// The start page: whose account this is, how long the session lasts, and where else it is logged in.
+// The start page: whose account this is, how long the session lasts, where else it is logged in, and its keypairs.
 import { day, moment } from '../clock.js';
 import { el } from '../element.js';
 import { ring } from '../icon.js';
 import { words } from '../language.js';
+import { keypairGlance } from '../parts/keypair-glance.js';
 import { notice } from '../parts/notice.js';
 import { sessionList } from '../parts/session-list.js';
 import { extendButton, timeLeft } from '../parts/session-timer.js';
@@ -19,7 +20,7 @@ export function open(_state, signal) {
       el('div', { class: 'greeting' },
         el('h1', { tabindex: '-1' }, words.start.greeting(displayName(user))),
         el('p', null, words.start.since(moment(own.started_at)))),
-      el('div', { class: 'panels' }, accountPanel(user), sessionPanel(own, signal), sessionList(signal)),
+      el('div', { class: 'panels' }, accountPanel(user), sessionPanel(own, signal), sessionList(signal), keypairGlance(signal)),
     ],
   }, signal);
 }

@@ -34,6 +34,7 @@ export function userMenu(signal) {
     el('button', { type: 'button', class: 'button entry', onclick: editProfile }, icon('user'), words.profile.title),
     el('button', { type: 'button', class: 'button entry', onclick: changePassword }, icon('key'), words.shell.changePassword),
     el('button', { type: 'button', class: 'button entry', onclick: openSecondFactor }, icon('shield'), words.totp.title),
+    el('button', { type: 'button', class: 'button entry', onclick: manageKeypairs }, icon('program'), words.keypairs.title),
     actionButton({ symbol: 'out', text: words.shell.logOut, busy: words.shell.loggingOut, kind: 'entry', act: session.logOut, failed: fail }));
 
   function open(wish) {
@@ -59,6 +60,12 @@ export function userMenu(signal) {
     button.focus();
     const { openTotp } = await import('../dialogs/totp.js');
     openTotp();
+  }
+  async function manageKeypairs() {
+    open(false);
+    button.focus();
+    const { openKeypairs } = await import('../dialogs/keypairs.js');
+    openKeypairs();
   }
   const reachable = () => [...panel.querySelectorAll('button:not([hidden]), select, input')];
   button.addEventListener('click', () => open(panel.hidden));
