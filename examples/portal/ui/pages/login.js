@@ -105,7 +105,7 @@ function modeSelector(state) {
 function endpointField() {
   const { url, pinned } = options.endpoint;
   return field({
-    name: 'endpoint', label: words.field.endpoint, type: 'url', inputmode: 'url', value: url, readonly: pinned, required: !pinned,
+    name: 'endpoint', label: words.field.endpoint, type: 'url', inputmode: 'url', value: url, readonly: pinned,
     hint: pinned ? words.field.endpointPinned : words.field.endpointHint,
     check: (value) => (pinned || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) ? null : words.field.notAnAddress),
   });
