@@ -176,6 +176,8 @@ audit_names! {
     KeypairDeleted = "keypair.deleted",
     /// An administrator, the command or its owner changed an account.
     UserChanged = "user.changed",
+    /// An account was taken over from another system.
+    UserImported = "user.imported",
     /// An account was deleted, with all that hung on it.
     UserDeleted = "user.deleted",
     /// A new policy came into force.

@@ -230,7 +230,7 @@ async fn check_canary(ports: &Ports, keys: &SealKeys) -> Result<(), StartError> 
     }
     let sealed = keys.seal(b"canary", NAME, b"", &*ports.random)?;
     let value = serde_json::to_string(&sealed).map_err(|source| Fault::lasting("writing", NAME, source))?;
-    match ports.directory.commit(&[Change::Mark(Marker { name: NAME, value })]).await {
+    match ports.directory.commit(&[Change::Mark(Marker { name: NAME.into(), value })]).await {
         Ok(()) => Ok(()),
         Err(CommitError::Taken(UniqueRule::Marker)) => Box::pin(check_canary(ports, keys)).await,
         Err(other) => Err(unexpected(other).into()),

@@ -54,7 +54,7 @@ impl Engine {
         let mut changes = self.make_room(&user).await?;
         self.tickets().take(&key, now).await?.ok_or(INVALID)?;
         let event = self.event(AuditName::UserChanged, client)?.of_user(user.id).with("role", user.role.name());
-        let marker = Marker { name: MARKER, value: user.id.to_string() };
+        let marker = Marker { name: MARKER.into(), value: user.id.to_string() };
         changes.extend([Change::Mark(marker), Change::User(Write::Create(user.clone())), Change::Audit(event)]);
         match self.directory().commit(&changes).await {
             Ok(()) => Ok(user),

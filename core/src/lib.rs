@@ -52,6 +52,7 @@
 //! | [`account`] | [`Engine::export_account`](engine::Engine::export_account), [`change_account`](engine::Engine::change_account), [`delete_account`](engine::Engine::delete_account) |
 //! | [`invitation`] | [`Engine::invite`](engine::Engine::invite), [`invitations`](engine::Engine::invitations), [`revoke_invitation`](engine::Engine::revoke_invitation) |
 //! | [`keypair`] | [`Engine::create_keypair`](engine::Engine::create_keypair), then [`Engine::login_with_keypair`](engine::Engine::login_with_keypair) |
+//! | [`import`] | [`Engine::import_user`](engine::Engine::import_user) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
 //! # The rest
@@ -98,6 +99,7 @@ pub mod engine;
 pub mod error;
 pub mod guess;
 pub mod hashing;
+pub mod import;
 pub mod invitation;
 pub mod keypair;
 pub mod known_browser;

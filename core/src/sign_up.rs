@@ -26,7 +26,7 @@ use async_trait::async_trait;
 
 pub(crate) use self::form::hides;
 pub use self::form::{AcceptedVersions, PresentedInvitation, SignUpForm};
-pub(crate) use self::form::{FULL_NAME_CHARACTERS, demanded, text};
+pub(crate) use self::form::{FULL_NAME_CHARACTERS, check_domain, demanded, text};
 pub use self::policy::{Demand, DocumentPolicy, FieldPolicy, SignUpPolicy};
 pub use self::verification::{RegistrationShown, VerificationRefusal};
 use crate::audit::{AuditEvent, AuditName};

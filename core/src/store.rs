@@ -14,6 +14,7 @@
 //! An adapter keeps all promises of a port or doesn't implement it. The numbered promises are what the conformance
 //! suites in [`crate::testing`] (feature `testing`) check, under those numbers.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -112,7 +113,7 @@ impl Requirement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
     /// The fact's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What goes with it.
     pub value: String,
 }

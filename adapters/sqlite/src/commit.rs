@@ -241,7 +241,7 @@ fn delete_delivery(connection: &Connection, delivery: &Delivery) -> Applied {
 }
 
 fn mark(connection: &Connection, marker: &Marker) -> Applied {
-    match connection.prepare_cached(MARK)?.execute([marker.name, &marker.value])? {
+    match connection.prepare_cached(MARK)?.execute([&*marker.name, &marker.value])? {
         0 => refuse(Conflict::Taken(UniqueRule::Marker)),
         _ => Ok(()),
     }

@@ -278,7 +278,9 @@ fn a_file_that_was_moved_away_takes_no_write_and_goes_on_once_it_is_back() {
     let directory = tempfile::tempdir().unwrap();
     let (file, away) = (directory.path().join("w.db"), directory.path().join("away.db"));
     let store = SqliteStore::open(&SqliteConfig::new(&file)).unwrap();
-    let mark = |name| block_on(store.commit(&[Change::Mark(Marker { name, value: String::new() })]));
+    let mark = |name: &'static str| {
+        block_on(store.commit(&[Change::Mark(Marker { name: name.into(), value: String::new() })]))
+    };
     mark("before").unwrap();
     std::fs::rename(&file, &away).unwrap();
     let refused = mark("meanwhile").unwrap_err().to_string();

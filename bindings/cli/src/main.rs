@@ -5,6 +5,7 @@
 mod audit;
 mod check;
 mod explain;
+mod import;
 mod invitations;
 mod invite;
 mod migrate;
@@ -63,6 +64,9 @@ enum Command {
     Audit(audit::AuditArguments),
     /// Say in sentences what an event of the audit trail was, and what can be done
     Why(why::WhyArguments),
+    /// Take accounts over from another system
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Bring the store up to date with this program
     Migrate,
 }
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
         Command::Invitations(arguments) => invitations::run(&config, &arguments, &mut output),
         Command::Audit(arguments) => audit::run(&config, &arguments, &mut output),
         Command::Why(arguments) => why::run(&config, &arguments, &mut output),
+        Command::Import(command) => import::run(&config, &command, &mut output),
         Command::Migrate => migrate::run(&config, &mut output),
     };
     output.end(exit).into()

@@ -136,7 +136,7 @@ pub(super) struct Applicant {
     pub(super) fields: BTreeMap<String, String>,
 }
 
-fn check_domain(email: &Email, asked: &SignUpPolicy) -> Result<(), SignUpRefusal> {
+pub(crate) fn check_domain(email: &Email, asked: &SignUpPolicy) -> Result<(), SignUpRefusal> {
     let allowed = asked.admits_domain(email);
     let words = "addresses of this domain can't sign up: contact your administrator";
     allowed.then_some(()).ok_or_else(|| SignUpRefusal::Refused(words.to_owned()))

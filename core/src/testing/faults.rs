@@ -346,7 +346,7 @@ mod tests {
         let store = FaultyStore::over(Arc::new(MemoryStore::default()));
         store.fail_call(2, moment);
         block_on(store.ping()).unwrap();
-        let mark = Change::Mark(Marker { name: "mark", value: "set".to_owned() });
+        let mark = Change::Mark(Marker { name: "mark".into(), value: "set".to_owned() });
         let told = block_on(store.commit(&[mark]));
         (store, told)
     }

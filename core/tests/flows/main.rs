@@ -11,6 +11,7 @@ mod email_change;
 mod faults;
 mod figures;
 mod first_administrator;
+mod imported_users;
 mod imports;
 mod invitations;
 mod keypairs;

@@ -5,6 +5,8 @@ mod audit;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod invitations;
 #[cfg(test)]
 mod machine;

@@ -3,6 +3,7 @@
 //! A commit applies its changes one by one and notes how to take each back; a change that can't be applied takes back
 //! all before it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -64,7 +65,7 @@ enum Before {
     Delivery(DeliveryId, Option<Delivery>),
     Keypair(KeypairId, Option<Keypair>),
     Deleted(Vec<Keypair>, User),
-    Unmarked(&'static str),
+    Unmarked(Cow<'static, str>),
     Unwritten(AuditPosition),
     Chain(Option<AuditChain>),
     Unlinked(AuditPosition),
@@ -115,7 +116,7 @@ impl Tables {
                 drop(self.set_user(user.id, Some(user)));
                 keypairs.into_iter().for_each(|keypair| drop(self.set_keypair(keypair.id, Some(keypair))));
             }
-            Before::Unmarked(name) => drop(self.markers.remove(name)),
+            Before::Unmarked(name) => drop(self.markers.remove(&*name)),
             Before::Unwritten(position) => drop(self.audit.remove(&position)),
             Before::Chain(chain) => self.chain = chain,
             Before::Unlinked(position) => {
@@ -298,11 +299,11 @@ impl Tables {
     }
 
     fn mark(&mut self, marker: &Marker) -> Result<Before, CommitError> {
-        if self.markers.contains_key(marker.name) {
+        if self.markers.contains_key(&*marker.name) {
             return Err(CommitError::Taken(UniqueRule::Marker));
         }
-        self.markers.insert(marker.name.to_owned(), marker.value.clone());
-        Ok(Before::Unmarked(marker.name))
+        self.markers.insert(marker.name.clone().into_owned(), marker.value.clone());
+        Ok(Before::Unmarked(marker.name.clone()))
     }
 
     fn require(&self, requirement: Requirement) -> Result<(), CommitError> {

@@ -126,7 +126,7 @@ pub fn a_commit_is_applied_whole_or_not_at_all(open: &dyn Fn() -> Arc<dyn Direct
             Change::Audit(event(30)),
             Change::Delivery(Write::Update(Delivery { due_at: at(5_000), ..waiting.clone() })),
             Change::Delivery(Write::Create(delivery(30, at(30)))),
-            Change::Mark(Marker { name: "other", value: "after".to_owned() }),
+            Change::Mark(Marker { name: "other".into(), value: "after".to_owned() }),
         ];
         let changes: Vec<Change> = earlier.into_iter().chain([last.clone()]).collect();
         let answer = block_on(store.commit(&changes));
@@ -328,7 +328,7 @@ pub fn a_marker_is_set_once(open: &dyn Fn() -> Arc<dyn Directory>) {
 }
 
 fn mark(value: &str) -> Change {
-    Change::Mark(Marker { name: "mark", value: value.to_owned() })
+    Change::Mark(Marker { name: "mark".into(), value: value.to_owned() })
 }
 
 /// Whether the commit was applied; anything but a stale answer ends the test.
