@@ -182,6 +182,8 @@ audit_names! {
     UserDeleted = "user.deleted",
     /// A new policy came into force.
     PolicyChanged = "policy.changed",
+    /// What the store keeps sealed was rewritten under the current seal key.
+    StoreResealed = "store.resealed",
 }
 
 impl AuditEvent {

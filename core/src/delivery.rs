@@ -140,6 +140,18 @@ impl Delivery {
         serde_json::from_slice(&plain).map_err(|source| Fault::lasting(DOING, self.id, source))
     }
 
+    /// With its mail sealed by the current key; `None` if it is already, or holds none.
+    pub(crate) fn resealed(&self, keys: &SealKeys, random: &dyn SecureRandom) -> Result<Option<Self>, Fault> {
+        let Parcel::Mail(sealed) = &self.parcel else { return Ok(None) };
+        let sealed = keys.reseal(sealed, Self::SEALED_AS, self.id.as_bytes(), random)?;
+        Ok(sealed.map(|sealed| Self { parcel: Parcel::Mail(sealed), ..self.clone() }))
+    }
+
+    /// When nobody can hold its lease any more; `None` if nobody can now.
+    pub(crate) fn leased_until(&self, now: Timestamp) -> Option<Timestamp> {
+        (now < self.due_at && self.due_at <= now.after(Self::LEASE)).then_some(self.due_at)
+    }
+
     /// The delivery, due for whoever comes first.
     pub(crate) fn unleased(mut self) -> Self {
         self.due_at = self.created_at;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::audit::{AuditEvent, AuditName, ChainMemory, EventId};
+use crate::canary::Canaries;
 use crate::client::{Browser, Client};
 use crate::delivery::{Delivery, Parcel};
 use crate::error::Fault;
@@ -12,11 +13,9 @@ use crate::mail::{MailTemplates, Mailer};
 use crate::password::PasswordRule;
 use crate::policy::{Policy, PolicyProblem};
 use crate::random::{SecureRandom, SystemRandom};
-use crate::seal::{OpenRefused, SealKeys, Sealed};
+use crate::seal::{OpenRefused, SealKeys};
 use crate::sign_up::SignUpGate;
-use crate::store::{
-    Change, CommitError, Directory, LockoutStore, Marker, SessionStore, TicketStore, UniqueRule, Write,
-};
+use crate::store::{Change, CommitError, Directory, LockoutStore, SessionStore, TicketStore, Write};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::upkeep::{Upkeep, UpkeepThread};
 
@@ -70,6 +69,12 @@ pub enum StartError {
     /// What the store holds was sealed with another key.
     #[error("the seal key doesn't fit the data: {0}; restore the key that this store was made with")]
     SealKey(#[source] OpenRefused),
+    /// The store may hold values of a key that isn't among those given.
+    #[error(
+        "a seal key is missing: the store may still hold values sealed with it; give it back in store.seal_keys_old, \
+         run `doorwarden reseal`, and remove it when that says so"
+    )]
+    SealKeyMissing,
     /// The store or the system failed.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -206,7 +211,7 @@ impl EngineBuilder {
             random: self.random,
         };
         let keys = self.keys.ok_or(StartError::Missing("seal key"))?;
-        check_canary(&ports, &keys).await?;
+        Canaries::check(&*ports.directory, &keys, &*ports.random).await?;
         let hashing = HashingPool::start(&self.policy.hashing, ports.clock.clone())?;
         let thread = UpkeepThread::default();
         let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
@@ -220,23 +225,7 @@ impl EngineBuilder {
     }
 }
 
-/// The store keeps one sealed value that tells at start, not at the first login, whether the key is the right one.
-async fn check_canary(ports: &Ports, keys: &SealKeys) -> Result<(), StartError> {
-    const NAME: &str = "seal-canary";
-    let read =
-        |text: String| serde_json::from_str::<Sealed>(&text).map_err(|_| StartError::SealKey(OpenRefused::Damaged));
-    if let Some(text) = ports.directory.marker(NAME).await? {
-        return keys.open(&read(text)?, NAME, b"").map(drop).map_err(StartError::SealKey);
-    }
-    let sealed = keys.seal(b"canary", NAME, b"", &*ports.random)?;
-    let value = serde_json::to_string(&sealed).map_err(|source| Fault::lasting("writing", NAME, source))?;
     match ports.directory.commit(&[Change::Mark(Marker { name: NAME.into(), value })]).await {
-        Ok(()) => Ok(()),
-        Err(CommitError::Taken(UniqueRule::Marker)) => Box::pin(check_canary(ports, keys)).await,
-        Err(other) => Err(unexpected(other).into()),
-    }
-}
-
 impl Engine {
     /// Starts collecting what an engine needs.
     pub fn builder() -> EngineBuilder {

@@ -66,7 +66,7 @@
 //! | [`password`], [`hashing`] | verifiers and rules; the threads that compute them |
 //! | [`lockout`], [`guess`], [`rate`] | rate limiting: guesses in two steps, requests of strangers |
 //! | [`ticket`], [`token`], [`spent_mark`] | single-use proofs, the secrets that stand for them, and what came once |
-//! | [`seal`] | secrets at rest |
+//! | [`seal`], [`reseal`] | secrets at rest, and their keys' rotation |
 //! | [`audit`] | the trail |
 //! | [`client`], [`network`], [`time`], [`duration`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
@@ -83,6 +83,7 @@
 //! - Keep the seal key apart from the store, and both backed up.
 //! - Let a login run to its end: a future that is dropped half-way costs its user one failed guess.
 
+mod canary;
 mod first_administrator;
 mod id;
 mod stranger;
@@ -114,6 +115,7 @@ pub mod random;
 pub mod rate;
 pub mod recovery;
 pub mod registration;
+pub mod reseal;
 pub mod seal;
 pub mod session;
 pub mod sign_up;

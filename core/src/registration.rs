@@ -60,6 +60,7 @@ pub struct PendingRegistration {
 
 impl PendingRegistration {
     pub(crate) const LINK_SEALED_AS: &str = "registration link";
+    const FINGERPRINTED_AS: &str = "pending registration";
     /// The newest this many of one address are alive; an older one is displaced.
     pub const ALIVE_PER_ADDRESS: usize = 8;
 
@@ -69,13 +70,14 @@ impl PendingRegistration {
     pub fn fingerprint(keys: &SealKeys, id: RegistrationId, password: &Password) -> Digest {
         let prepared = password.prepared();
         let bytes = prepared.as_ref().map_or(password.expose(), |prepared| prepared.as_str()).as_bytes();
-        keys.fingerprint("pending registration", &[id.as_bytes(), bytes])
+        keys.fingerprint(Self::FINGERPRINTED_AS, &[id.as_bytes(), bytes])
     }
 
-    /// Whether `password` is the one that this registration chose.
+    /// Whether `password` is the one that this registration chose, also under a seal key of before.
     pub fn chose(&self, keys: &SealKeys, password: &Password) -> bool {
-        use subtle::ConstantTimeEq;
-        Self::fingerprint(keys, self.id, password).as_bytes().ct_eq(self.fingerprint.as_bytes()).into()
+        let prepared = password.prepared();
+        let bytes = prepared.as_ref().map_or(password.expose(), |prepared| prepared.as_str()).as_bytes();
+        keys.recognise(&self.fingerprint, Self::FINGERPRINTED_AS, &[self.id.as_bytes(), bytes])
     }
 
     /// Splits registrations of one address, newest first, into those alive at `now` and those to discard.

@@ -141,9 +141,38 @@ impl SealKeys {
         Ok(Zeroizing::new(opened))
     }
 
+    /// The same secret sealed by the current key; `None` if it is already.
+    pub(crate) fn reseal(
+        &self,
+        sealed: &Sealed,
+        context: &str,
+        owner: &[u8],
+        random: &dyn SecureRandom,
+    ) -> Result<Option<Sealed>, Fault> {
+        if self.is_sealed_anew(sealed) {
+            return Ok(None);
+        }
+        let secret =
+            self.open(sealed, context, owner).map_err(|source| Fault::lasting("resealing", context, source))?;
+        self.seal(&secret, context, owner, random).map(Some)
+    }
+
+    /// Whether the current key sealed it.
+    pub(crate) fn is_sealed_anew(&self, sealed: &Sealed) -> bool {
+        let whole = data_encoding::BASE64URL_NOPAD.decode(sealed.0.as_bytes());
+        whole.is_ok_and(|whole| whole.starts_with(&self.current.id))
+    }
+
     /// HMAC-SHA-256 of `parts` under a key derived for `purpose`: recognises a value without storing it.
     pub fn fingerprint(&self, purpose: &str, parts: &[&[u8]]) -> Digest {
         Digest::from_bytes(mac(&self.current.fingerprint, purpose, parts).finalize().into_bytes().into())
+    }
+
+    /// Whether `fingerprint` is that of `parts`, by the current key or an old one. Takes the same time whatever it is.
+    pub(crate) fn recognise(&self, fingerprint: &Digest, purpose: &str, parts: &[&[u8]]) -> bool {
+        let keys = std::iter::once(&self.current).chain(&self.old);
+        let made = keys.map(|key| mac(&key.fingerprint, purpose, parts));
+        made.fold(false, |known, mac| known | mac.verify_slice(fingerprint.as_bytes()).is_ok())
     }
 
     /// A tag of `parts` by the current key; `purpose` keeps a tag of one kind from standing for another.

@@ -85,6 +85,13 @@ pub enum Change {
     Delivery(Write<Delivery>),
     /// A fact that becomes true once and for ever, such as "the first administrator was made".
     Mark(Marker),
+    /// A marker gets another value: it must stand and have the value `was`, else the commit is stale.
+    Remark {
+        /// The fact with what goes with it from now on.
+        marker: Marker,
+        /// What went with it before.
+        was: String,
+    },
     /// Changes nothing: the commit is applied only if this holds after the changes before it.
     Require(Requirement),
 }
@@ -109,7 +116,7 @@ impl Requirement {
     }
 }
 
-/// A named fact, written once.
+/// A named fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
     /// The fact's name.
@@ -234,7 +241,10 @@ pub struct Retention {
 ///    content of a record makes it fail.
 /// 10. An invitation's held uses are its registrations that haven't lapsed at the moment asked about; one that is gone,
 ///     by whatever change or sweep, holds nothing from that moment.
-/// 10. Deleting a user deletes the user's keypairs in the same commit.
+/// 11. Deleting a user deletes the user's keypairs in the same commit.
+/// 12. A marker gets another value only where it has the one that the change names: of any number of such commits on
+///     one value exactly one succeeds.
+/// 13. `registrations` and `deliveries` show each record that was there all the time once, in order of ids.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The user of a key.
@@ -251,6 +261,13 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
     /// The registrations of an e-mail key, newest first, at most `limit`.
     async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault>;
+
+    /// Pending registrations in order of ids, lapsed ones too, only those after `after`, at most `limit`.
+    async fn registrations(
+        &self,
+        after: Option<RegistrationId>,
+        limit: usize,
+    ) -> Result<Vec<PendingRegistration>, Fault>;
 
     /// The invitation of a key.
     async fn invitation(&self, by: InvitationKey) -> Result<Option<Invitation>, Fault>;
@@ -289,6 +306,9 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
     /// Deliveries due at `now`, oldest first, at most `limit`. Claim one by updating it.
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
+
+    /// Deliveries in order of ids, due or not, only those after `after`, at most `limit`.
+    async fn deliveries(&self, after: Option<DeliveryId>, limit: usize) -> Result<Vec<Delivery>, Fault>;
 
     /// The delivery of an id.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault>;

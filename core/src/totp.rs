@@ -117,6 +117,17 @@ impl Totp {
         self.is_spent(policy).then(|| Self { wrong_codes: policy.max_failures.saturating_sub(1), ..self.clone() })
     }
 
+    /// With its seed sealed by the current key; `None` if it is already.
+    pub(crate) fn resealed(
+        &self,
+        owner: UserId,
+        keys: &SealKeys,
+        random: &dyn SecureRandom,
+    ) -> Result<Option<Self>, Fault> {
+        let seed = keys.reseal(&self.seed, Seed::SEALED_AS, owner.as_bytes(), random)?;
+        Ok(seed.map(|seed| Self { seed, ..self.clone() }))
+    }
+
     pub(crate) fn seed(&self, owner: UserId, keys: &SealKeys) -> Result<Seed, Fault> {
         Seed::open(&self.seed, owner, keys)
     }

@@ -46,6 +46,7 @@ statements! {
     UPDATE_DELIVERY = "UPDATE deliveries SET revision = ?3, due_at = ?4, body = ?5 WHERE id = ?1 AND revision = ?2";
     DELETE_DELIVERY = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";
     MARK = "INSERT INTO markers (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+    REMARK = "UPDATE markers SET value = ?2 WHERE name = ?1 AND value = ?3";
 }
 
 /// Why a commit isn't applied.
@@ -84,6 +85,9 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
         Change::Delivery(Write::Update(delivery)) => update_delivery(connection, delivery),
         Change::Delivery(Write::Delete(delivery)) => delete_delivery(connection, delivery),
         Change::Mark(marker) => mark(connection, marker),
+        Change::Remark { marker, was } => {
+            unless_none(connection.prepare_cached(REMARK)?.execute([marker.name, &marker.value, was])?)
+        }
         Change::Require(requirement) => require(connection, *requirement),
         _ => Err(Trouble::UnknownChange.into()),
     }

@@ -7,7 +7,7 @@ use doorwarden_core::delivery::{Delivery, DeliveryId};
 use doorwarden_core::error::Fault;
 use doorwarden_core::invitation::{Invitation, InvitationId};
 use doorwarden_core::keypair::{AccessKey, Keypair, KeypairId};
-use doorwarden_core::registration::PendingRegistration;
+use doorwarden_core::registration::{PendingRegistration, RegistrationId};
 use doorwarden_core::store::{
     Change, CommitError, Directory, InvitationKey, RegistrationKey, Retention, UserKey, UserPage,
 };
@@ -37,6 +37,7 @@ statements! {
         WHERE usernames.skeleton = ?1 AND usernames.holder_kind = 'registration'";
     REGISTRATIONS_BY_EMAIL = "SELECT id, body FROM registrations WHERE email_key = ?1
         ORDER BY created_at DESC, id DESC LIMIT ?2";
+    REGISTRATIONS = "SELECT id, body FROM registrations WHERE id > ?1 ORDER BY id LIMIT ?2";
     INVITATION = "SELECT id, body FROM invitations WHERE id = ?1";
     INVITATION_BY_TOKEN = "SELECT id, body FROM invitations WHERE token = ?1";
     INVITATIONS = "SELECT id, body FROM invitations WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -44,6 +45,7 @@ statements! {
     KEYPAIR = "SELECT id, body FROM keypairs WHERE access_key = ?1";
     KEYPAIRS_OF_USER = "SELECT id, body FROM keypairs WHERE user = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
     DUE_DELIVERIES = "SELECT id, body FROM deliveries WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
+    DELIVERIES = "SELECT id, body FROM deliveries WHERE id > ?1 ORDER BY id LIMIT ?2";
     DELIVERY = "SELECT id, body FROM deliveries WHERE id = ?1";
     MARKER = "SELECT value FROM markers WHERE name = ?1";
     FREE_LAPSED_USERNAMES = "DELETE FROM usernames WHERE (holder, holder_kind) IN
@@ -98,6 +100,17 @@ impl Directory for SqliteStore {
     async fn registrations_of(&self, email_key: &str, limit: usize) -> Result<Vec<PendingRegistration>, Fault> {
         self.read("loading registrations", "by e-mail", |c| {
             all(c, "registrations", REGISTRATIONS_BY_EMAIL, params![email_key, sql_limit(limit)])
+        })
+    }
+
+    async fn registrations(
+        &self,
+        after: Option<RegistrationId>,
+        limit: usize,
+    ) -> Result<Vec<PendingRegistration>, Fault> {
+        let after = after.as_ref().map_or(&[] as &[u8], |id| id.as_bytes());
+        self.read("loading registrations", "by page", |c| {
+            all(c, "registrations", REGISTRATIONS, params![after, sql_limit(limit)])
         })
     }
 
@@ -168,6 +181,13 @@ impl Directory for SqliteStore {
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
         self.read("loading deliveries", format_args!("due at {now}"), |c| {
             all(c, "deliveries", DUE_DELIVERIES, params![now.as_millis(), sql_limit(limit)])
+        })
+    }
+
+    async fn deliveries(&self, after: Option<DeliveryId>, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        let after = after.as_ref().map_or(&[] as &[u8], |id| id.as_bytes());
+        self.read("loading deliveries", "by page", |c| {
+            all(c, "deliveries", DELIVERIES, params![after, sql_limit(limit)])
         })
     }
 

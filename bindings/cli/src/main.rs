@@ -10,6 +10,7 @@ mod invitations;
 mod invite;
 mod migrate;
 mod output;
+mod reseal;
 mod schema;
 mod user;
 mod why;
@@ -69,6 +70,8 @@ enum Command {
     Import(import::ImportCommand),
     /// Bring the store up to date with this program
     Migrate,
+    /// Rewrite what is sealed with an older seal key under the current one
+    Reseal,
 }
 
 /// How the command ends.
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Command::Why(arguments) => why::run(&config, &arguments, &mut output),
         Command::Import(command) => import::run(&config, &command, &mut output),
         Command::Migrate => migrate::run(&config, &mut output),
+        Command::Reseal => reseal::run(&config, &mut output),
     };
     output.end(exit).into()
 }

@@ -5,7 +5,7 @@
 
 use crate::audit::chain::{AuditChain, AuditLink, AuditRecord, ChainPoint};
 use crate::audit::{AuditPosition, Checkpoint};
-use crate::engine::{Engine, unexpected};
+use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::Fault;
 use crate::seal::OpenRefused;
 use crate::store::{Change, CommitError, Write};
@@ -47,6 +47,17 @@ impl Engine {
             }
         }
         Ok(linked)
+    }
+
+    /// Signs the trail's ends by the current key, with all events linked.
+    pub(crate) async fn reseal_audit(&self) -> Result<(), Fault> {
+        for _ in 0..DECISIONS {
+            self.link_audit().await?;
+            if self.directory().audit_chain().await?.is_none_or(|chain| chain.is_current(self.keys())) {
+                return Ok(());
+            }
+        }
+        Err(overtaken("signing", TRAIL))
     }
 
     /// A signed line that says how far the trail is linked; `None` before its first event.

@@ -124,6 +124,12 @@ impl Keypair {
         Ok(SecretKey::new(text.to_owned()))
     }
 
+    /// With its secret sealed by the current key; `None` if it is already.
+    pub(crate) fn resealed(&self, keys: &SealKeys, random: &dyn SecureRandom) -> Result<Option<Self>, Fault> {
+        let secret = keys.reseal(&self.secret, Self::SEALED_AS, self.id.as_bytes(), random)?;
+        Ok(secret.map(|secret| Self { secret, ..self.clone() }))
+    }
+
     /// Whether it works at `now`, and if not, why.
     ///
     /// # Errors

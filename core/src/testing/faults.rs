@@ -14,7 +14,7 @@ use crate::lockout::{
     Charge, Forgiven, GuessId, GuessKind, LockoutRule, LockoutSubject, Restriction, Settled, Verdict,
 };
 use crate::rate::{Admission, RateKey, RateLimit};
-use crate::registration::PendingRegistration;
+use crate::registration::{PendingRegistration, RegistrationId};
 use crate::session::{EndReason, Session, SessionId};
 use crate::spent_mark::{Spending, SpentMark};
 use crate::store::{
@@ -162,6 +162,14 @@ impl Directory for FaultyStore {
         self.call("Directory::registrations_of", self.directory.registrations_of(email_key, limit)).await
     }
 
+    async fn registrations(
+        &self,
+        after: Option<RegistrationId>,
+        limit: usize,
+    ) -> Result<Vec<PendingRegistration>, Fault> {
+        self.call("Directory::registrations", self.directory.registrations(after, limit)).await
+    }
+
     async fn invitation(&self, by: InvitationKey) -> Result<Option<Invitation>, Fault> {
         self.call("Directory::invitation", self.directory.invitation(by)).await
     }
@@ -210,6 +218,10 @@ impl Directory for FaultyStore {
 
     async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
         self.call("Directory::due_deliveries", self.directory.due_deliveries(now, limit)).await
+    }
+
+    async fn deliveries(&self, after: Option<DeliveryId>, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        self.call("Directory::deliveries", self.directory.deliveries(after, limit)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {

@@ -100,6 +100,8 @@ impl Engine {
     ) -> Result<Vec<RecoveryCode>, Failure<TotpRefusal>> {
         let mut ticket = redeeming.ticket;
         let seed = Seed::open(sealed, redeeming.user, self.keys())?;
+        // The ticket may be older than a rotation of the key; what an account keeps never is.
+        let sealed = seed.seal(redeeming.user, self.keys(), self.random())?;
         for _ in 0..DECISIONS {
             let (policy, now) = (self.policy(), self.now());
             let user = self.owner(redeeming.user).await?;

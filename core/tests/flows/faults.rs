@@ -24,7 +24,7 @@ const NEW: &str = "another horse 2?";
 pub(crate) struct Broken {
     pub(crate) engine: Engine,
     pub(crate) store: Arc<MemoryStore>,
-    faulty: Arc<FaultyStore>,
+    pub(crate) faulty: Arc<FaultyStore>,
     pub(crate) mailer: Arc<MemoryMailer>,
     pub(crate) clock: ManualClock,
 }

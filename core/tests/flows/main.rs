@@ -20,6 +20,7 @@ mod lockout;
 mod login;
 mod races;
 mod recovery;
+mod reseal;
 mod sessions;
 mod sign_up;
 mod steps;

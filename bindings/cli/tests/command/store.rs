@@ -1,6 +1,8 @@
 //! Stores that are made, brought up to date, or can't be used.
 
-use crate::machine::Machine;
+use doorwarden::core::client::Client;
+
+use crate::machine::{Machine, PASSWORD, log_in};
 
 const NEEDING_A_STORE: [&[&str]; 4] =
     [&["migrate"], &["audit"], &["user", "list"], &["user", "add", "--email", "ada@example.org"]];
@@ -81,4 +83,30 @@ fn a_seal_key_that_does_not_fit_ends_with_2() {
     let ran = machine.run(&["user", "list"]);
     assert_eq!(ran.status, Some(2));
     assert!(ran.complaint.starts_with("the seal key doesn't fit the data"), "{}", ran.complaint);
+}
+
+#[test]
+fn fa6_an_old_key_is_needed_until_reseal_says_otherwise() {
+    let machine = Machine::new();
+    machine.add_ada();
+    let file = machine.path().join("doorwarden.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let keys = |old: &str| {
+        std::fs::write(&file, format!("{before}store.seal_key = \"file:new.key\"\nstore.seal_keys_old = [{old}]\n"))
+    };
+    keys("\"file:doorwarden.key\"").unwrap();
+    let service = machine.service();
+    keys("").unwrap();
+    let ran = machine.run(&["user", "list"]);
+    assert_eq!((ran.status, ran.out.as_str()), (Some(2), ""));
+    assert!(ran.complaint.starts_with("a seal key is missing"), "{}", ran.complaint);
+    keys("\"file:doorwarden.key\"").unwrap();
+    let told = machine.done(&["reseal"]);
+    assert!(told.contains("nothing needs an older key any more"), "{told}");
+    let again = machine.run(&["reseal", "--json"]).json();
+    assert_eq!((&again["done"], &again["dropped_keys"]), (&true.into(), &0.into()));
+    keys("").unwrap();
+    assert!(machine.done(&["user", "list"]).contains("ada@example.org"));
+    assert!(log_in(&service, "ada", PASSWORD, Client::default()).is_err(), "its address isn't proved");
+    drop(service);
 }

@@ -66,6 +66,7 @@ enum Before {
     Keypair(KeypairId, Option<Keypair>),
     Deleted(Vec<Keypair>, User),
     Unmarked(Cow<'static, str>),
+    Marker(&'static str, Option<String>),
     Unwritten(AuditPosition),
     Chain(Option<AuditChain>),
     Unlinked(AuditPosition),
@@ -101,6 +102,7 @@ impl Tables {
             Change::Keypair(write) => self.write_keypair(write).map(Some),
             Change::Delivery(write) => self.write_delivery(write).map(Some),
             Change::Mark(marker) => self.mark(marker).map(Some),
+            Change::Remark { marker, was } => self.remark(marker, was).map(Some),
             Change::Require(requirement) => self.require(*requirement).map(|()| None),
         }
     }
@@ -117,6 +119,7 @@ impl Tables {
                 keypairs.into_iter().for_each(|keypair| drop(self.set_keypair(keypair.id, Some(keypair))));
             }
             Before::Unmarked(name) => drop(self.markers.remove(&*name)),
+            Before::Marker(name, value) => drop(set(&mut self.markers, name.to_owned(), value)),
             Before::Unwritten(position) => drop(self.audit.remove(&position)),
             Before::Chain(chain) => self.chain = chain,
             Before::Unlinked(position) => {
@@ -304,6 +307,12 @@ impl Tables {
         }
         self.markers.insert(marker.name.clone().into_owned(), marker.value.clone());
         Ok(Before::Unmarked(marker.name.clone()))
+        Ok(Before::Marker(marker.name, None))
+    }
+
+    fn remark(&mut self, marker: &Marker, was: &str) -> Result<Before, CommitError> {
+        let stored = self.markers.get_mut(marker.name).filter(|value| *value == was).ok_or(CommitError::Stale)?;
+        Ok(Before::Marker(marker.name, Some(std::mem::replace(stored, marker.value.clone()))))
     }
 
     fn require(&self, requirement: Requirement) -> Result<(), CommitError> {
@@ -385,6 +394,16 @@ impl Directory for MemoryStore {
         newest_first.sort_by_key(|registration| std::cmp::Reverse((registration.created_at, registration.id)));
         newest_first.truncate(limit);
         Ok(newest_first)
+    }
+
+    async fn registrations(
+        &self,
+        after: Option<RegistrationId>,
+        limit: usize,
+    ) -> Result<Vec<PendingRegistration>, Fault> {
+        let state = self.state();
+        let in_order = state.directory.registrations.values().filter(|r| after.is_none_or(|after| after < r.id));
+        Ok(in_order.take(limit).cloned().collect())
     }
 
     async fn invitation(&self, by: InvitationKey) -> Result<Option<Invitation>, Fault> {
@@ -477,6 +496,12 @@ impl Directory for MemoryStore {
         due.sort_by_key(|delivery| (delivery.due_at, delivery.id));
         due.truncate(limit);
         Ok(due)
+    }
+
+    async fn deliveries(&self, after: Option<DeliveryId>, limit: usize) -> Result<Vec<Delivery>, Fault> {
+        let state = self.state();
+        let in_order = state.directory.deliveries.values().filter(|d| after.is_none_or(|after| after < d.id));
+        Ok(in_order.take(limit).cloned().collect())
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {

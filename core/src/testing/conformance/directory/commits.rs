@@ -327,6 +327,24 @@ pub fn a_marker_is_set_once(open: &dyn Fn() -> Arc<dyn Directory>) {
     assert_eq!(block_on(open().marker("mark")).unwrap().as_ref(), winners.first());
 }
 
+/// Promise 12: a marker's value is changed by one of those who saw the one before, and goes back with its commit.
+pub fn a_marker_s_value_is_changed_by_one_of_200_who_saw_it(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let remark = |was: &str, value: &str| {
+        let marker = Marker { name: "mark", value: value.to_owned() };
+        Change::Remark { marker, was: was.to_owned() }
+    };
+    assert_eq!(refusal(block_on(store.commit(&[remark("", "made")]))), None, "there is none");
+    assert_eq!(block_on(store.marker("mark")).unwrap(), None);
+    block_on(store.commit(&[mark("first")])).unwrap();
+    assert_eq!(refusal(block_on(store.commit(&[remark("first", "second"), Change::Settle(registration_id(9))]))), None);
+    assert_eq!(block_on(store.marker("mark")).unwrap().as_deref(), Some("first"), "the commit was taken back");
+    let answers = race(open, 200, |store, caller| won(block_on(store.commit(&[remark("first", &caller.to_string())]))));
+    let winners: Vec<String> = (0..200).filter(|caller| answers[*caller]).map(|caller| caller.to_string()).collect();
+    assert_eq!(winners.len(), 1, "winners: {winners:?}");
+    assert_eq!(block_on(open().marker("mark")).unwrap().as_ref(), winners.first());
+}
+
 fn mark(value: &str) -> Change {
     Change::Mark(Marker { name: "mark".into(), value: value.to_owned() })
 }

@@ -85,7 +85,7 @@ pub fn a_keypair_is_changed_on_its_revision_alone_by_one_of_200(open: &dyn Fn() 
     }
 }
 
-/// Promises 1 and 10: a user's keypairs go in the commit that deletes the user, those of others stay.
+/// Promises 1 and 11: a user's keypairs go in the commit that deletes the user, those of others stay.
 pub fn keypairs_go_with_their_owner_and_come_back_with_a_commit_that_fails(open: &dyn Fn() -> Arc<dyn Directory>) {
     let store = open();
     let users = [1, 2].map(|number| Change::User(Write::Create(named_user(number, &format!("n{number}")))));

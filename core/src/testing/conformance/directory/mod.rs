@@ -40,6 +40,7 @@ macro_rules! directory_conformance {
             a_read_sees_every_commit_that_returned_before_it_began,
             a_registration_is_settled_once_by_200_callers,
             a_marker_is_set_once,
+            a_marker_s_value_is_changed_by_one_of_200_who_saw_it,
             // unique.rs
             email_is_taken_by_one_of_200,
             email_is_taken_in_every_spelling,
@@ -53,6 +54,7 @@ macro_rules! directory_conformance {
             a_registration_is_found_by_its_link_and_its_name,
             registrations_of_an_address_come_newest_first,
             users_are_paged_in_order_of_creation,
+            registrations_are_paged_in_order_of_their_ids,
             users_are_searched_by_email_username_and_full_name,
             the_signs_of_a_pattern_are_searched_as_they_are,
             a_sweep_takes_slices_and_only_what_has_had_its_time,
@@ -88,6 +90,7 @@ macro_rules! directory_conformance {
             // outbox.rs
             deliveries_are_due_from_their_exact_millisecond,
             deliveries_are_claimed_once_by_100_workers,
+            deliveries_are_paged_in_order_of_their_ids,
             a_claimed_delivery_is_done_only_by_who_claimed_it,
         }
     };

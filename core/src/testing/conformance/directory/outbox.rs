@@ -26,6 +26,22 @@ pub fn deliveries_are_due_from_their_exact_millisecond(open: &dyn Fn() -> Arc<dy
     assert_eq!(due(60_000, 10), [1_000, 2_000, 3_000]);
 }
 
+/// Promise 13: all deliveries are seen once, due or not, in order of ids.
+pub fn deliveries_are_paged_in_order_of_their_ids(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let waiting = [3, 1, 5, 2, 4].map(|number| delivery(number, at(i64::from(9 - number) * 1_000)));
+    block_on(store.commit(&waiting.clone().map(|delivery| Change::Delivery(Write::Create(delivery))))).unwrap();
+    let mut ids: Vec<DeliveryId> = waiting.iter().map(|delivery| delivery.id).collect();
+    ids.sort_unstable();
+    let mut seen = Vec::new();
+    while let page @ [_, ..] = &*block_on(store.deliveries(seen.last().copied(), 2)).unwrap() {
+        assert!(page.len() <= 2, "a page has at most so many");
+        seen.extend(page.iter().map(|delivery| delivery.id));
+    }
+    assert_eq!(seen, ids);
+    assert!(block_on(store.deliveries(None, 0)).unwrap().is_empty());
+}
+
 /// Promise 2: of any number of workers that see a delivery due, one claims it.
 pub fn deliveries_are_claimed_once_by_100_workers(open: &dyn Fn() -> Arc<dyn Directory>) {
     const DELIVERIES: u32 = 5;

@@ -206,3 +206,17 @@ fn search(store: &dyn Directory, text: &str) -> Vec<u32> {
     let number = |id: UserId| (1..=100).find(|number| user_id(*number) == id).unwrap();
     found.iter().map(|user| number(user.id)).collect()
 }
+
+/// Promise 13: all registrations are seen once, in order of ids.
+pub fn registrations_are_paged_in_order_of_their_ids(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let changes = [3, 1, 5, 2, 4].map(|number| Change::Register(registration(number)));
+    block_on(store.commit(&changes)).unwrap();
+    let mut seen = Vec::new();
+    while let page @ [_, ..] = &*block_on(store.registrations(seen.last().copied(), 2)).unwrap() {
+        assert!(page.len() <= 2, "a page has at most so many");
+        seen.extend(page.iter().map(|registration| registration.id));
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5].map(registration_id));
+    assert!(block_on(store.registrations(None, 0)).unwrap().is_empty());
+}
