@@ -174,6 +174,8 @@ audit_names! {
     KeypairChanged = "keypair.changed",
     /// A keypair was deleted.
     KeypairDeleted = "keypair.deleted",
+    /// A signed request was refused, the first of a minute from that network.
+    SignatureRefused = "signature.refused",
     /// An administrator, the command or its owner changed an account.
     UserChanged = "user.changed",
     /// An account was taken over from another system.

@@ -16,6 +16,7 @@ use crate::random::{SecureRandom, SystemRandom};
 use crate::seal::{OpenRefused, SealKeys};
 use crate::sign_up::SignUpGate;
 use crate::store::{Change, CommitError, Directory, LockoutStore, SessionStore, TicketStore, Write};
+use crate::signature::{HttpMessageSignature, RequestSignature};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::upkeep::{Upkeep, UpkeepThread};
 
@@ -52,6 +53,7 @@ struct Ports {
     mailer: Option<Arc<dyn Mailer>>,
     gate: Option<Arc<dyn SignUpGate>>,
     password_rules: Vec<Arc<dyn PasswordRule>>,
+    signature: Arc<dyn RequestSignature>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn SecureRandom>,
 }
@@ -93,6 +95,7 @@ pub struct EngineBuilder {
     mail_templates: MailTemplates,
     gate: Option<Arc<dyn SignUpGate>>,
     password_rules: Vec<Arc<dyn PasswordRule>>,
+    signature: Arc<dyn RequestSignature>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn SecureRandom>,
     upkeep: Upkeep,
@@ -169,6 +172,12 @@ impl EngineBuilder {
         self
     }
 
+    /// How requests are signed; [`HttpMessageSignature`] if not given.
+    #[must_use]
+    pub fn request_signature(self, signature: Arc<dyn RequestSignature>) -> Self {
+        Self { signature, ..self }
+    }
+
     /// Where the time is read; the machine's clock if not given.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
@@ -207,6 +216,7 @@ impl EngineBuilder {
             mailer: self.mailer,
             gate: self.gate,
             password_rules: self.password_rules,
+            signature: self.signature,
             clock: self.clock,
             random: self.random,
         };
@@ -240,6 +250,7 @@ impl Engine {
             mail_templates: MailTemplates::default(),
             gate: None,
             password_rules: Vec::new(),
+            signature: Arc::new(HttpMessageSignature),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             upkeep: Upkeep::OwnThread,
@@ -327,6 +338,10 @@ impl Engine {
 
     pub(crate) fn password_rules(&self) -> &[Arc<dyn PasswordRule>] {
         &self.inner.ports.password_rules
+    }
+
+    pub(crate) fn request_signature(&self) -> &dyn RequestSignature {
+        &*self.inner.ports.signature
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

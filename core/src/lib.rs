@@ -53,6 +53,7 @@
 //! | [`invitation`] | [`Engine::invite`](engine::Engine::invite), [`invitations`](engine::Engine::invitations), [`revoke_invitation`](engine::Engine::revoke_invitation) |
 //! | [`keypair`] | [`Engine::create_keypair`](engine::Engine::create_keypair), then [`Engine::login_with_keypair`](engine::Engine::login_with_keypair) |
 //! | [`import`] | [`Engine::import_user`](engine::Engine::import_user) |
+//! | [`signature`] | [`Engine::check_signed_request`](engine::Engine::check_signed_request) |
 //! | [`administration`] | [`Engine::add_user`](engine::Engine::add_user), [`set_status`](engine::Engine::set_status), [`unlock`](engine::Engine::unlock), [`audit`](engine::Engine::audit) |
 //!
 //! # The rest
@@ -119,6 +120,7 @@ pub mod reseal;
 pub mod seal;
 pub mod session;
 pub mod sign_up;
+pub mod signature;
 pub mod spent_mark;
 pub mod store;
 #[cfg(feature = "testing")]

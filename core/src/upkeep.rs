@@ -165,6 +165,7 @@ impl Engine {
         while self.directory().sweep(&retention, SLICE).await? == SLICE {}
         while self.sessions().sweep(now.before(Session::REMEMBERED), SLICE).await? == SLICE {}
         while self.lockouts().sweep(now, SLICE).await? == SLICE {}
+        self.begin_to_remember_nonces().await?;
         while self.tickets().sweep(now, SLICE).await? == SLICE {}
         self.sweep_audit(now.before(self.policy().audit.keep)).await
     }

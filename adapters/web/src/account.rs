@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::body::{Fields, FromFields, JsonBody, invalid};
 use crate::client::{Caller, ClientBody};
 use crate::credential::Presented;
-use crate::current::{Auth, CurrentSession};
+use crate::current::{Auth, CurrentUser};
 use crate::paging;
 use crate::problem::{Problem, ProblemBody};
 use crate::session::delete_cookie;
@@ -258,7 +258,7 @@ impl FromFields for DeletionBody {
 )]
 pub(crate) async fn show(
     State(auth): State<Auth>,
-    CurrentSession { session: own, .. }: CurrentSession,
+    CurrentUser { session: own, .. }: CurrentUser,
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Result<Json<AccountBody>, Problem> {
     let Query(paging) = paging.map_err(|_| invalid("the query can't be read"))?;
@@ -281,7 +281,7 @@ pub(crate) async fn show(
 pub(crate) async fn change(
     State(auth): State<Auth>,
     Caller(client): Caller,
-    CurrentSession { session: own, .. }: CurrentSession,
+    CurrentUser { session: own, .. }: CurrentUser,
     JsonBody(body): JsonBody<AccountChangeBody>,
 ) -> Result<Json<UserBody>, Problem> {
     let AccountChangeBody { username, full_name, fields, locale } = body;

@@ -88,7 +88,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     is_type && parts.next().is_none_or(is_utf8) && parts.next().is_none()
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
+/// The bytes of a body, within its bounds.
+pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let too_large = || invalid("the body is over 64 KiB").with_status(StatusCode::PAYLOAD_TOO_LARGE);
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BYTES) {

@@ -1,4 +1,5 @@
-//! What a request shows of a session: a cookie, a bearer token (RFC 6750), both if they are equal, or nothing.
+//! What a request shows of a session: a cookie, a bearer token (RFC 6750), both if they are equal, or nothing; and what
+//! stands in its place, a signature.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
@@ -6,11 +7,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use doorwarden_core::policy::PublicUrl;
 use doorwarden_core::session::{Session, SessionRefusal};
+use doorwarden_core::signature::InvalidSignature;
 use doorwarden_core::token::SessionToken;
 
 use crate::cookie::SessionCookie;
 use crate::current::Auth;
 use crate::problem::Problem;
+use crate::signed::Signed;
 
 /// What a request shows of a session. Nothing of it is proved yet.
 #[derive(Debug)]
@@ -27,6 +30,24 @@ enum Credential {
     /// Malformed, twice, or two that differ: whose request it is can't be told.
     Unusable,
     Token(SessionToken),
+    /// None of a session: the request is signed, rightly or not.
+    Signature(Result<(), InvalidSignature>),
+}
+
+/// Why a request has no session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoSession {
+    Refused(SessionRefusal),
+    Signature(InvalidSignature),
+}
+
+impl From<NoSession> for Problem {
+    fn from(none: NoSession) -> Self {
+        match none {
+            NoSession::Refused(refusal) => refusal.into(),
+            NoSession::Signature(refusal) => refusal.into(),
+        }
+    }
 }
 
 impl Presented {
@@ -49,12 +70,28 @@ impl Presented {
         Self { credential, cookie, has_cookie: !cookies.is_empty() }
     }
 
-    /// The token to look up.
-    pub(crate) fn token(&self) -> Result<&SessionToken, SessionRefusal> {
+    /// What a request shows, its signature included where it was looked at.
+    pub(crate) fn of(parts: &Parts, public_url: &PublicUrl) -> Self {
+        let shown = Self::read(&parts.headers, public_url);
+        match Signed::of(parts) {
+            Some(signed) => Self { credential: Credential::Signature(signed.by().map(drop)), ..shown },
+            None => shown,
+        }
+    }
+
+    /// The token to look up. A signed request has none, and nobody who could prove to be there.
+    pub(crate) fn token(&self) -> Result<&SessionToken, NoSession> {
         match &self.credential {
             Credential::Token(token) => Ok(token),
-            Credential::None | Credential::Unusable => Err(SessionRefusal::Required),
+            Credential::None | Credential::Unusable => Err(NoSession::Refused(SessionRefusal::Required)),
+            Credential::Signature(Ok(())) => Err(NoSession::Refused(SessionRefusal::ProofRequired)),
+            Credential::Signature(Err(refusal)) => Err(NoSession::Signature(*refusal)),
         }
+    }
+
+    /// Whether nothing is shown at all, not even something malformed.
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.has_cookie && matches!(self.credential, Credential::None)
     }
 
     /// Whether it is the token of `session`.
@@ -80,7 +117,7 @@ impl FromRequestParts<Auth> for Presented {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, auth: &Auth) -> Result<Self, Problem> {
-        Ok(Self::read(&parts.headers, &auth.engine().policy().public_url))
+        Ok(Self::of(parts, &auth.engine().policy().public_url))
     }
 }
 

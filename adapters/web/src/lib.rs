@@ -9,6 +9,7 @@
 //! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
 //! | `credential`, `cookie` | what a request shows of a session |
+//! | `signed` | [`signed_requests`]: a keypair's signature in a session's place |
 //! | `origin` | requests from pages of other sites are refused |
 //! | `client` | who is at the other end, behind which proxy |
 //! | `body`, `json` | bounded, strict JSON |
@@ -76,6 +77,7 @@ mod serve;
 mod session;
 mod sessions;
 mod sign_up;
+mod signed;
 mod totp;
 mod user;
 mod users;
@@ -93,6 +95,7 @@ pub use config::{ConsoleSettings, WebSettings};
 pub use current::{Auth, CurrentSession, CurrentUser};
 pub use problem::{Code, Problem};
 pub use serve::serve;
+pub use signed::signed_requests;
 
 /// The API under its prefix. It answers every path there; all others are the host's.
 ///
@@ -102,11 +105,13 @@ pub fn router(engine: Engine, settings: WebSettings) -> Router {
     let prefix = settings.path();
     let auth = Auth::new(engine, settings);
     let guard = from_fn_with_state(auth.clone(), guard::guard);
+    let signed = from_fn_with_state(auth.clone(), signed_requests);
     let (routes, api) = endpoints().split_for_parts();
     let routes = routes
         .fallback(guard::unknown_path)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(Extension(openapi::Description::of(api, &prefix)))
+        .layer(signed)
         .layer(guard.clone())
         .with_state(auth);
     match &*prefix {

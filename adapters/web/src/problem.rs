@@ -18,6 +18,7 @@ use doorwarden_core::password_change::PasswordChangeRefusal;
 use doorwarden_core::recovery::RecoveryRefusal;
 use doorwarden_core::session::{ProofRefusal, SessionRefusal};
 use doorwarden_core::sign_up::{SignUpRefusal, VerificationRefusal};
+use doorwarden_core::signature::InvalidSignature;
 use doorwarden_core::totp::{RecoveryCode, TotpRefusal};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -63,6 +64,8 @@ codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request can't be read";
     /// The identifier or the password is wrong.
     InvalidCredentials = "invalid_credentials", UNAUTHORIZED, "The credentials are wrong";
+    /// The request's signature isn't accepted, whatever the cause.
+    InvalidSignature = "invalid_signature", UNAUTHORIZED, "The signature isn't accepted";
     /// No session, or one that isn't known.
     SessionRequired = "session_required", UNAUTHORIZED, "A session is required";
     /// The session's absolute lifetime is over.
@@ -431,6 +434,12 @@ impl From<KeypairRefusal> for Problem {
 
 impl From<SessionRefusal> for Problem {
     fn from(refusal: SessionRefusal) -> Self {
+        Self::refused(refusal.code(), &refusal)
+    }
+}
+
+impl From<InvalidSignature> for Problem {
+    fn from(refusal: InvalidSignature) -> Self {
         Self::refused(refusal.code(), &refusal)
     }
 }

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::body::{NoBody, invalid};
 use crate::client::{Caller, ClientBody};
 use crate::credential::Presented;
-use crate::current::{Auth, CurrentSession};
+use crate::current::{Auth, CurrentSession, CurrentUser};
 use crate::paging;
 use crate::problem::{Problem, ProblemBody};
 use crate::session::delete_cookie;
@@ -77,7 +77,7 @@ pub(crate) struct Paging {
 )]
 pub(crate) async fn list(
     State(auth): State<Auth>,
-    CurrentSession { session: own, .. }: CurrentSession,
+    CurrentUser { session: own, .. }: CurrentUser,
     paging: Result<Query<Paging>, QueryRejection>,
 ) -> Result<Json<SessionsBody>, Problem> {
     let Query(paging) = paging.map_err(|_| invalid("the query can't be read"))?;

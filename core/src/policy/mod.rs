@@ -151,6 +151,11 @@ impl PublicUrl {
         &self.0
     }
 
+    /// Host and port, the port left out where it is the scheme's own.
+    pub fn authority(&self) -> &str {
+        self.0.split_once("://").map_or("", |(_, authority)| authority)
+    }
+
     /// Whether browsers reach it by TLS.
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")

@@ -7,6 +7,7 @@
 //! | [`clock`] | [`ManualClock`]: time passes when the test says so |
 //! | [`random`] | [`SeededRandom`]: the same chance every time |
 //! | [`faults`] | [`FaultyStore`]: the n-th port call fails, before or after it was applied |
+//! | [`signing`] | [`ClientSignature`]: requests signed as a client does |
 //! | [`conformance`] | one suite a port: the promises of [`crate::store`], each a test |
 //!
 //! A host's tests give the engine these parts instead of real ones, and then own the world it lives in:
@@ -58,8 +59,10 @@ pub mod conformance;
 pub mod faults;
 pub mod memory;
 pub mod random;
+pub mod signing;
 
 pub use clock::ManualClock;
 pub use faults::{FaultMoment, FaultyStore};
 pub use memory::{MemoryMailer, MemoryStore};
 pub use random::SeededRandom;
+pub use signing::ClientSignature;

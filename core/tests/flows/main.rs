@@ -23,6 +23,7 @@ mod recovery;
 mod reseal;
 mod sessions;
 mod sign_up;
+mod signatures;
 mod steps;
 mod totp;
 mod world;

@@ -36,6 +36,8 @@ mod server;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod signatures;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod totp;

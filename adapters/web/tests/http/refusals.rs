@@ -137,6 +137,7 @@ async fn keypairs(seen: &mut Seen) {
     let rotate = || world.call(Method::POST, &path).cookie(&token);
     assert_eq!(rotate().send().await.status, 201);
     seen.expect(rotate(), 409, "stale").await;
+    seen.expect(world.get("/session").header("signature", "x"), 401, "invalid_signature").await;
 }
 
 async fn session(seen: &mut Seen) {
