@@ -1,19 +1,40 @@
-//! What whoever runs the machine does with accounts: add, list, disable, enable, unlock, end sessions.
+//! What administrators, and whoever runs the machine, do with accounts.
+//!
+//! Each act names its [`Actor`]. An administrator's role is read from the store when the act is decided and required
+//! again when it is committed; no commit leaves a directory without its last administrator.
+//!
+//! | file | act |
+//! |---|---|
+//! | `administration.rs` | [`Engine::add_user`], [`users`](Engine::users), [`find_user`](Engine::find_user) |
+//! | `creation.rs` | [`Engine::create_user`]: without a password, with a mailed link to set it |
+//! | `change.rs` | [`Engine::change_user`], [`set_status`](Engine::set_status), [`demand_password_change`](Engine::demand_password_change) |
+//! | `rescue.rs` | [`Engine::unlock`], [`end_sessions`](Engine::end_sessions); [`reset_totp`](Engine::reset_totp) is with the rest of it |
+//! | `deletion.rs` | [`Engine::delete_user`] |
+//! | `actor.rs` | [`Actor`], [`AdministrationRefusal`], and how an act is committed |
+
+mod actor;
+mod change;
+mod creation;
+mod deletion;
+mod rescue;
 
 use crate::audit::AuditName;
 use crate::client::Client;
-use crate::delivery::Delivery;
 use crate::email::Email;
-use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
+use crate::engine::{Engine, unexpected};
 use crate::error::{Failure, Fault};
 use crate::hashing::{HashingError, Party};
 use crate::password::{Password, UnmetRule};
 use crate::random::draw;
-use crate::session::EndReason;
-use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, UserPage, Which, Write};
+use crate::store::{Change, CommitError, RegistrationKey, UniqueRule, UserKey, UserPage, Write};
 use crate::time::seconds_to_wait;
-use crate::user::{Role, User, UserId, UserStatus};
+use crate::user::{Role, User, UserId};
 use crate::username::Username;
+
+pub(crate) use actor::Act;
+pub use actor::{Actor, AdministrationRefusal};
+pub use change::UserChange;
+pub use creation::{FirstPasswordLink, NewAccount};
 
 /// The most that one page of a list may hold.
 pub const PAGE: usize = 200;
@@ -43,6 +64,14 @@ pub enum NewUserRefusal {
     /// The name can't be a username.
     #[error("the username isn't valid: {0}")]
     InvalidUsername(String),
+    /// A text can't be taken as it is.
+    #[error("{field} {problem}")]
+    InvalidField {
+        /// The field, as the form names it.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The address has an account.
     #[error("the e-mail address has an account already")]
     EmailTaken,
@@ -55,6 +84,9 @@ pub enum NewUserRefusal {
     /// The first-administrator link was used, is too old, or a user exists by now.
     #[error("the link doesn't work any more")]
     LinkInvalid,
+    /// Who acts may not make it.
+    #[error(transparent)]
+    Administration(AdministrationRefusal),
     /// Too many passwords to hash at once.
     #[error("too many requests at once: try again in {} s", seconds_to_wait(*.retry_after))]
     Busy {
@@ -69,10 +101,12 @@ impl NewUserRefusal {
         match self {
             Self::InvalidEmail(_) => "invalid_email",
             Self::InvalidUsername(_) => "invalid_username",
+            Self::InvalidField { .. } => "invalid_request",
             Self::EmailTaken => "email_taken",
             Self::UsernameTaken => "username_taken",
             Self::PasswordTooWeak(_) => "password_too_weak",
             Self::LinkInvalid => "link_invalid",
+            Self::Administration(refusal) => refusal.code(),
             Self::Busy { .. } => "busy",
         }
     }
@@ -171,6 +205,14 @@ impl Engine {
         Ok(UserList { users, next })
     }
 
+    /// The account with an id.
+    ///
+    /// # Errors
+    /// The store's fault.
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, Fault> {
+        self.directory().user(UserKey::Id(id)).await
+    }
+
     /// The account with an e-mail address or username.
     ///
     /// # Errors
@@ -182,77 +224,5 @@ impl Engine {
         let Ok(name) = Username::parse(identifier) else { return Ok(None) };
         let found = self.directory().user(UserKey::UsernameSkeleton(name.skeleton())).await?;
         Ok(found.filter(|user| user.username.as_ref() == Some(&name)))
-    }
-
-    /// Switches an account on or off; switching it off ends its sessions before this returns. `None`: no such account.
-    ///
-    /// # Errors
-    /// The store's fault.
-    pub async fn set_status(&self, id: UserId, status: UserStatus, client: &Client) -> Result<Option<User>, Fault> {
-        for _ in 0..DECISIONS {
-            let Some(user) = self.directory().user(UserKey::Id(id)).await? else { return Ok(None) };
-            if user.status == status && status == UserStatus::Active {
-                return Ok(Some(user));
-            }
-            let event = self.event(AuditName::UserChanged, client)?.of_user(id).with("status", status.name());
-            let deliveries = match status {
-                UserStatus::Active => Vec::new(),
-                UserStatus::Disabled => vec![self.ending(id, EndReason::AccountClosed)?],
-            };
-            let reset = user.reset.clone().filter(|_| status == UserStatus::Active);
-            let pending_email = user.pending_email.clone().filter(|_| status == UserStatus::Active);
-            let changed = User { status, reset, pending_email, ..user };
-            let changes = vec![Change::User(Write::Update(changed.clone())), Change::Audit(event)];
-            match self.commit(changes, deliveries).await {
-                Ok(()) => return Ok(Some(User { revision: changed.revision.next(), ..changed })),
-                Err(CommitError::Stale) => {}
-                Err(other) => return Err(unexpected(other)),
-            }
-        }
-        Err(overtaken("changing user", id))
-    }
-
-    /// Demands that an account's password be changed at its next login. `None`: no such account.
-    ///
-    /// # Errors
-    /// The store's fault.
-    pub async fn demand_password_change(&self, id: UserId, client: &Client) -> Result<Option<User>, Fault> {
-        for _ in 0..DECISIONS {
-            let Some(user) = self.directory().user(UserKey::Id(id)).await? else { return Ok(None) };
-            let event = self.event(AuditName::UserChanged, client)?.of_user(id).with("must_change_password", true);
-            let changed = User { must_change_password: true, ..user };
-            let changes = vec![Change::User(Write::Update(changed.clone())), Change::Audit(event)];
-            match self.commit(changes, Vec::new()).await {
-                Ok(()) => return Ok(Some(User { revision: changed.revision.next(), ..changed })),
-                Err(CommitError::Stale) => {}
-                Err(other) => return Err(unexpected(other)),
-            }
-        }
-        Err(overtaken("changing user", id))
-    }
-
-    /// Lifts the restriction of an account's login, by failures or by wrong codes; whether one by failures stood.
-    ///
-    /// # Errors
-    /// The store's fault.
-    pub async fn unlock(&self, id: UserId, client: &Client) -> Result<bool, Fault> {
-        let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);
-        self.record([event]).await?;
-        self.forgive_wrong_codes(id).await?;
-        self.lift_everywhere(id).await
-    }
-
-    /// Ends all sessions of an account before this returns.
-    ///
-    /// # Errors
-    /// The store's fault.
-    pub async fn end_sessions(&self, id: UserId, client: &Client) -> Result<(), Fault> {
-        let event = self.event(AuditName::SessionEnded, client)?.of_user(id).with("sessions", "all");
-        let delivery = self.ending(id, EndReason::Revoked)?;
-        self.commit(vec![Change::Audit(event)], vec![delivery]).await.map_err(unexpected)
-    }
-
-    fn ending(&self, id: UserId, reason: EndReason) -> Result<Delivery, Fault> {
-        Delivery::of_ended_sessions(id, Which::All, reason, self.now(), self.random())
     }
 }

@@ -50,7 +50,7 @@ pub struct AuditEvent {
     pub outcome: AuditOutcome,
     /// The account it happened to.
     pub user: Option<UserId>,
-    /// The account that did it, where that is another one.
+    /// The administrator who did it, where it is an act of administration.
     pub actor: Option<UserId>,
     /// What was named, where no account is: a well-formed address, or a keyed fingerprint.
     pub subject: Option<String>,

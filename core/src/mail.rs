@@ -20,8 +20,8 @@ use crate::time::Timestamp;
 use crate::user::User;
 pub(crate) use facts::{
     AccountDeleted, AddressInUse, AlreadyRegistered, ConfirmEmail, EmailChanged, EmailRestored, Facts,
-    LoginAfterFailures, LoginRestricted, MailedLink, PasswordChanged, RecoveryCodeUsed, ResetPassword, TotpDisabled,
-    TotpEnabled, TotpReset, VerifyEmail, WrongCodes,
+    LoginAfterFailures, LoginRestricted, MailedLink, PasswordChanged, RecoveryCodeUsed, ResetPassword, SetPassword,
+    TotpDisabled, TotpEnabled, TotpReset, VerifyEmail, WrongCodes,
 };
 pub use kind::MailKind;
 use templates::{Heading, Letter};

@@ -47,6 +47,7 @@ use crate::token::LinkToken;
 use crate::user::{Acceptances, User, UserId};
 
 use self::form::Applicant;
+pub(crate) use self::form::read_full_name;
 
 /// How a sign-up ended.
 #[derive(Debug)]

@@ -57,6 +57,9 @@ pub struct User {
     /// Browsers that have logged in, oldest first: each has its own count of failures.
     #[serde(default)]
     pub known_browsers: Vec<KnownBrowser>,
+    /// The newest link to set the first password of an account that an administrator made, while it can be used.
+    #[serde(default)]
+    pub first_password: Option<ResetLink>,
     /// Whether the account may log in.
     pub status: UserStatus,
     /// What the account may do.
@@ -88,6 +91,7 @@ impl User {
             pending_email: None,
             former_emails: Vec::new(),
             known_browsers: Vec::new(),
+            first_password: None,
             status: UserStatus::Active,
             role,
             acceptances: Acceptances::default(),
@@ -114,6 +118,7 @@ impl User {
             must_change_password: false,
             reset: None,
             pending_email: None,
+            first_password: None,
             ..self
         }
     }

@@ -162,6 +162,14 @@ impl Fields {
         }
     }
 
+    /// A yes or no that may be absent or null.
+    pub(crate) fn optional_boolean(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
+        match self.entries.get(name) {
+            None | Some(Json::Null) => Ok(self.entries.remove(name).and(None)),
+            Some(_) => self.boolean(name).map(Some),
+        }
+    }
+
     /// An object; one that is absent or null is read as an empty one.
     pub(crate) fn object<T: FromFields>(&mut self, name: &'static str) -> Result<T, Problem> {
         let path = format!("{}{name}.", self.path);

@@ -6,7 +6,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use doorwarden_core::account::{AccountRefusal, DeletionRefusal};
-use doorwarden_core::administration::NewUserRefusal;
+use doorwarden_core::administration::{AdministrationRefusal, NewUserRefusal};
 use doorwarden_core::email_change::EmailChangeRefusal;
 use doorwarden_core::error::{Failure, Fault};
 use doorwarden_core::guess::GuessRefusal;
@@ -104,6 +104,8 @@ codes! {
     SessionLimit = "session_limit", CONFLICT, "The number of sessions is reached";
     /// The session can't be extended any further.
     NotExtendable = "not_extendable", CONFLICT, "The session can't be extended";
+    /// Nobody could administer any more.
+    LastAdministrator = "last_administrator", CONFLICT, "The last administrator stays";
     /// The account has one-time passwords already.
     TotpAlreadyEnabled = "totp_already_enabled", CONFLICT, "One-time passwords are set up already";
     /// The account has as many keypairs as it may.
@@ -454,6 +456,12 @@ impl From<ProofRefusal> for Problem {
     }
 }
 
+impl From<AdministrationRefusal> for Problem {
+    fn from(refusal: AdministrationRefusal) -> Self {
+        Self::refused(refusal.code(), &refusal)
+    }
+}
+
 impl From<TotpRefusal> for Problem {
     fn from(refusal: TotpRefusal) -> Self {
         let problem = Self::refused(refusal.code(), &refusal);
@@ -508,6 +516,9 @@ impl From<NewUserRefusal> for Problem {
         }
         if let NewUserRefusal::PasswordTooWeak(unmet) = &refusal {
             return problem.with_unmet(unmet);
+        }
+        if let NewUserRefusal::InvalidField { field, .. } = refusal {
+            return problem.with_field(field);
         }
         problem
     }

@@ -13,6 +13,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use doorwarden::Engine;
 use doorwarden::core::Timestamp;
+use doorwarden::core::administration::AdministrationRefusal;
 use doorwarden::core::error::Failure;
 use doorwarden::core::user::{User, UserStatus};
 use futures_executor::block_on;
@@ -76,6 +77,11 @@ fn carry_out(path: &Path, command: UserCommand, output: &mut Output) -> Result<E
 /// The account that was named. The refusal doesn't repeat the name: people type passwords there.
 pub(crate) fn found(engine: &Engine, typed: &str) -> Result<User, Failure<Refusal>> {
     block_on(engine.find_user(typed))?.ok_or_else(unknown)
+}
+
+/// Why an act isn't done.
+fn refused(failure: Failure<AdministrationRefusal>) -> Failure<Refusal> {
+    failure.map(|refusal| Refusal::new(refusal.code(), refusal))
 }
 
 fn unknown() -> Failure<Refusal> {

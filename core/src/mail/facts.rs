@@ -26,6 +26,7 @@ pub(crate) fn examples(kind: MailKind) -> Result<Vec<serde_json::Value>, Fault> 
     match kind {
         MailKind::VerifyEmail => written::<VerifyEmail>(),
         MailKind::AlreadyRegistered => written::<AlreadyRegistered>(),
+        MailKind::SetPassword => written::<SetPassword>(),
         MailKind::ResetPassword => written::<ResetPassword>(),
         MailKind::PasswordChanged => written::<PasswordChanged>(),
         MailKind::ConfirmEmail => written::<ConfirmEmail>(),
@@ -118,6 +119,20 @@ pub(crate) struct ResetPassword {
 
 impl Facts for ResetPassword {
     const KIND: MailKind = MailKind::ResetPassword;
+
+    fn examples() -> Vec<Self> {
+        [Some(SOMEWHERE), None].map(|from| Self { link: MailedLink::example("reset-password", from) }).to_vec()
+    }
+}
+
+/// Of [`MailKind::SetPassword`].
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SetPassword {
+    pub(crate) link: MailedLink,
+}
+
+impl Facts for SetPassword {
+    const KIND: MailKind = MailKind::SetPassword;
 
     fn examples() -> Vec<Self> {
         [Some(SOMEWHERE), None].map(|from| Self { link: MailedLink::example("reset-password", from) }).to_vec()

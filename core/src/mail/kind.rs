@@ -39,6 +39,8 @@ kinds! {
     TotpReset = "totp-reset",
     /// A recovery code was used.
     RecoveryCodeUsed = "recovery-code-used",
+    /// An administrator made an account: set its password.
+    SetPassword = "set-password",
     /// Set another password.
     ResetPassword = "reset-password",
     /// Your password was changed.

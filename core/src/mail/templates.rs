@@ -26,6 +26,7 @@ const OURS: &[(&str, &str)] = ours! {
     "verify-email.en" "verify-email.ko"
     "already-registered.en" "already-registered.ko"
     "reset-password.en" "reset-password.ko"
+    "set-password.en" "set-password.ko"
     "password-changed.en" "password-changed.ko"
     "confirm-email.en" "confirm-email.ko"
     "address-in-use.en" "address-in-use.ko"

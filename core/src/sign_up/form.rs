@@ -158,6 +158,12 @@ pub(crate) fn demanded<'a>(
     }
 }
 
+/// A full name as it is kept; nothing but space is none.
+pub(crate) fn read_full_name(typed: Option<&str>) -> Result<Option<String>, SignUpRefusal> {
+    let typed = typed.map(str::trim).filter(|typed| !typed.is_empty());
+    typed.map(|name| text("full_name", name, FULL_NAME_CHARACTERS)).transpose()
+}
+
 /// What was typed, if it is short enough and has nothing in it that hides.
 pub(crate) fn text(field: &str, typed: &str, longest: usize) -> Result<String, SignUpRefusal> {
     let refuse = |problem: String| Err(SignUpRefusal::FieldInvalid { field: field.to_owned(), problem });

@@ -6,18 +6,21 @@
 //!  └──────────────── totp_disable (password and code), or reset_totp ◀───────────────┘
 //! ```
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::{Deserialize, Serialize};
 
+use crate::administration::{Act, Actor, AdministrationRefusal};
 use crate::audit::AuditName;
 use crate::client::Client;
 use crate::delivery::Delivery;
-use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
+use crate::engine::Engine;
 use crate::error::{Failure, Fault};
 use crate::guess::{GuessRefusal, Guesser};
 use crate::password::{Password, Verification};
 use crate::seal::Sealed;
 use crate::session::{EndReason, Session, SessionId};
-use crate::store::{Change, CommitError, UserKey, Which, Write};
+use crate::store::{Change, Which, Write};
 use crate::ticket::{Grant, Ticket, TicketKey};
 use crate::token::TicketToken;
 use crate::totp::mails::Occasion;
@@ -191,23 +194,24 @@ impl Engine {
     /// user lost the authenticator; whether the account had any.
     ///
     /// # Errors
-    /// The store's fault.
-    pub async fn reset_totp(&self, id: UserId, client: &Client) -> Result<bool, Fault> {
-        for _ in 0..DECISIONS {
-            let user = self.directory().user(UserKey::Id(id)).await?;
-            let Some(user) = user.filter(|user| user.totp.is_some()) else { return Ok(false) };
-            let event = self.event(AuditName::TotpReset, client)?.of_user(id);
-            let (which, reason) = (Which::All, EndReason::TotpRemoved);
-            let ending = Delivery::of_ended_sessions(id, which, reason, self.now(), self.random())?;
-            let mail = self.tell_of_totp(&user, Occasion::Reset, client)?;
-            let changes = vec![Change::User(Write::Update(User { totp: None, ..user })), Change::Audit(event)];
-            match self.commit(changes, std::iter::once(ending).chain(mail).collect()).await {
-                Ok(()) => return Ok(true),
-                Err(CommitError::Stale) => {}
-                Err(other) => return Err(unexpected(other)),
+    /// [`AdministrationRefusal::NotFound`], [`NotAdministrator`](AdministrationRefusal::NotAdministrator), or
+    /// [`ProofRequired`](AdministrationRefusal::ProofRequired) of an administrator without a fresh proof.
+    pub async fn reset_totp(&self, id: UserId, by: impl Into<Actor>) -> Result<bool, Failure<AdministrationRefusal>> {
+        let (by, had) = (by.into(), AtomicBool::new(false));
+        let decide = |user: User| {
+            self.demand_proof_of(&by).map_err(Failure::Refused)?;
+            had.store(user.totp.is_some(), Ordering::Relaxed);
+            if user.totp.is_none() {
+                return Ok(Act::default());
             }
-        }
-        Err(overtaken("resetting one-time passwords of user", id))
+            let event = self.event_by(AuditName::TotpReset, &by)?.of_user(id);
+            let ending = self.ending(id, EndReason::TotpRemoved)?;
+            let mail = self.tell_of_totp(&user, Occasion::Reset, by.client())?;
+            let write = Some(Write::Update(User { totp: None, ..user }));
+            Ok(Act { write, events: vec![event], deliveries: std::iter::once(ending).chain(mail).collect() })
+        };
+        self.administer(&by, id, AuditName::TotpReset, decide).await?;
+        Ok(had.into_inner())
     }
 
     /// The session's account, whose owner has given the password, or needs none and has a fresh proof.

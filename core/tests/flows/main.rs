@@ -7,6 +7,7 @@
 )]
 
 mod account;
+mod administration;
 mod email_change;
 mod faults;
 mod figures;

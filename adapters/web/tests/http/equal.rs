@@ -1,5 +1,6 @@
 //! What a stranger sees of an address is the same whether it has an account or not.
 
+use doorwarden_core::client::Client;
 use serde_json::json;
 
 use crate::world::{PASSWORD, Reply, World};
@@ -80,7 +81,7 @@ async fn ex1_a_failed_login_is_one_answer_and_one_evaluation_whoever_was_named()
     world.account("disabled@example.org").await;
     let disabled = world.engine.find_user("disabled@example.org").await.unwrap().unwrap();
     let status = doorwarden_core::user::UserStatus::Disabled;
-    world.engine.set_status(disabled.id, status, &Default::default()).await.unwrap();
+    world.engine.set_status(disabled.id, status, &Client::default()).await.unwrap();
     let long = "é1!".repeat(9_000);
     let expected = world.login(KNOWN, "wrong").send().await;
     expected.assert_problem(401, "invalid_credentials", "wrong");

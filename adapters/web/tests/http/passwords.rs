@@ -1,6 +1,7 @@
 //! Recovery by mail, change of password, and the login's step that demands one.
 
 use axum::http::StatusCode;
+use doorwarden_core::client::Client;
 use serde_json::{Value, json};
 
 use crate::world::{Call, PASSWORD, World};
@@ -119,7 +120,7 @@ async fn l13_a_demanded_change_is_a_step_of_the_login_and_keeps_its_wish() {
     let world = World::new().await;
     world.account(EMAIL).await;
     let user = world.engine.find_user(EMAIL).await.unwrap().unwrap();
-    world.engine.demand_password_change(user.id, &Default::default()).await.unwrap();
+    world.engine.demand_password_change(user.id, &Client::default()).await.unwrap();
     let login = json!({ "identifier": EMAIL, "password": PASSWORD, "want": "token" });
     let asked = world.post("/login", login).send().await;
     let members: Vec<_> = asked.json().as_object().unwrap().keys().cloned().collect();

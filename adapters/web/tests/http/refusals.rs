@@ -1,5 +1,6 @@
 //! Every refusal of the slice, with its status and what goes with it.
 
+use doorwarden_core::client::Client;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ async fn every_code_is_answered_with_its_status_and_body() {
     session(&mut seen).await;
     keypairs(&mut seen).await;
     totp(&mut seen).await;
+    administration(&mut seen).await;
     broken(&mut seen).await;
     let all: BTreeSet<String> = Code::ALL.iter().map(|code| code.name().to_owned()).collect();
     assert_eq!(seen.0, all, "a code that no case here provokes, or an unknown one");
@@ -116,7 +118,7 @@ async fn login(seen: &mut Seen) {
         seen.expect(world.post(path, body), 410, "ticket_invalid").await;
     }
     let user = world.engine.find_user(EMAIL).await.unwrap().unwrap();
-    world.engine.set_status(user.id, UserStatus::Disabled, &Default::default()).await.unwrap();
+    world.engine.set_status(user.id, UserStatus::Disabled, &Client::default()).await.unwrap();
     seen.expect(world.login(EMAIL, PASSWORD), 403, "account_disabled").await;
     for _ in 0..11 {
         seen.expect(world.login("bob@example.org", "wrong"), 401, "invalid_credentials").await;
@@ -138,6 +140,15 @@ async fn keypairs(seen: &mut Seen) {
     assert_eq!(rotate().send().await.status, 201);
     seen.expect(rotate(), 409, "stale").await;
     seen.expect(world.get("/session").header("signature", "x"), 401, "invalid_signature").await;
+}
+
+async fn administration(seen: &mut Seen) {
+    let world = World::new().await;
+    let (admin, user) = (world.administrator("root@example.org").await, world.logged_in(EMAIL).await);
+    seen.expect(world.get("/admin/users").cookie(&user), 403, "forbidden").await;
+    let own = world.engine.find_user("root@example.org").await.unwrap().unwrap().id;
+    let last = world.delete(&format!("/admin/users/{own}")).cookie(&admin);
+    seen.expect(last, 409, "last_administrator").await;
 }
 
 async fn session(seen: &mut Seen) {

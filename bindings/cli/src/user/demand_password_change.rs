@@ -6,12 +6,12 @@ use doorwarden::core::error::Failure;
 use futures_executor::block_on;
 use serde_json::json;
 
-use super::{body, found, tell, unknown};
+use super::{body, found, refused, tell};
 use crate::output::{Output, Refusal};
 
 pub(super) fn run(engine: &Engine, typed: &str, output: &mut Output) -> Result<(), Failure<Refusal>> {
     let user = found(engine, typed)?;
-    let user = block_on(engine.demand_password_change(user.id, &Client::default()))?.ok_or_else(unknown)?;
+    let user = block_on(engine.demand_password_change(user.id, &Client::default())).map_err(refused)?;
     if output.is_json() {
         output.json(&json!({ "user": body(&user), "must_change_password": true }));
     } else {

@@ -5,12 +5,12 @@ use doorwarden::core::client::Client;
 use doorwarden::core::error::Failure;
 use futures_executor::block_on;
 
-use super::{found, tell};
+use super::{found, refused, tell};
 use crate::output::{Output, Refusal};
 
 pub(super) fn run(engine: &Engine, typed: &str, output: &mut Output) -> Result<(), Failure<Refusal>> {
     let user = found(engine, typed)?;
-    block_on(engine.end_sessions(user.id, &Client::default()))?;
+    block_on(engine.end_sessions(user.id, &Client::default())).map_err(refused)?;
     tell(&user, "its sessions are ended", output);
     Ok(())
 }

@@ -6,7 +6,7 @@ use doorwarden::core::error::Failure;
 use doorwarden::core::user::UserStatus;
 use futures_executor::block_on;
 
-use super::{found, tell, unknown};
+use super::{found, refused, tell};
 use crate::output::{Output, Refusal};
 
 pub(super) fn run(
@@ -16,7 +16,7 @@ pub(super) fn run(
     output: &mut Output,
 ) -> Result<(), Failure<Refusal>> {
     let user = found(engine, typed)?;
-    let user = block_on(engine.set_status(user.id, status, &Client::default()))?.ok_or_else(unknown)?;
+    let user = block_on(engine.set_status(user.id, status, &Client::default())).map_err(refused)?;
     let says = match status {
         UserStatus::Active => "enabled",
         UserStatus::Disabled => "disabled, its sessions are ended",

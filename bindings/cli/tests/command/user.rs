@@ -84,11 +84,11 @@ fn ot3_one_time_passwords_are_reset_and_the_sessions_ended() {
 #[test]
 fn the_same_story_in_json() {
     let machine = Machine::new();
-    let add = ["user", "add", "--email", "Ada@Example.org", "--username", "Ada", "--role", "admin", "--verified"];
+    let add = ["user", "add", "--email", "Ada@Example.org", "--username", "Ada", "--role", "operator", "--verified"];
     let added = machine.run(&[&add[..], &["--json"]].concat()).json();
     let id = added["user"]["id"].as_str().unwrap();
     let expected = serde_json::json!({
-        "id": id, "email": "Ada@Example.org", "username": "Ada", "fields": {}, "role": "admin", "status": "active",
+        "id": id, "email": "Ada@Example.org", "username": "Ada", "fields": {}, "role": "operator", "status": "active",
         "email_verified": true, "has_password": false, "created_at": added["user"]["created_at"],
     });
     assert_eq!(added["user"], expected);
