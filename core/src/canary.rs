@@ -93,7 +93,7 @@ impl Canaries {
 
     fn changed_to(&self, sealed: Vec<Sealed>) -> Result<Change, Fault> {
         let value = serde_json::to_string(&sealed).map_err(|source| Fault::lasting("writing", NAME, source))?;
-        let marker = Marker { name: NAME, value };
+        let marker = Marker { name: NAME.into(), value };
         Ok(match &self.stored {
             None => Change::Mark(marker),
             Some(was) => Change::Remark { marker, was: was.clone() },

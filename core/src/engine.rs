@@ -15,8 +15,8 @@ use crate::policy::{Policy, PolicyProblem};
 use crate::random::{SecureRandom, SystemRandom};
 use crate::seal::{OpenRefused, SealKeys};
 use crate::sign_up::SignUpGate;
-use crate::store::{Change, CommitError, Directory, LockoutStore, SessionStore, TicketStore, Write};
 use crate::signature::{HttpMessageSignature, RequestSignature};
+use crate::store::{Change, CommitError, Directory, LockoutStore, SessionStore, TicketStore, Write};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::upkeep::{Upkeep, UpkeepThread};
 
@@ -235,7 +235,6 @@ impl EngineBuilder {
     }
 }
 
-    match ports.directory.commit(&[Change::Mark(Marker { name: NAME.into(), value })]).await {
 impl Engine {
     /// Starts collecting what an engine needs.
     pub fn builder() -> EngineBuilder {

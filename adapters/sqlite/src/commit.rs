@@ -86,7 +86,7 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
         Change::Delivery(Write::Delete(delivery)) => delete_delivery(connection, delivery),
         Change::Mark(marker) => mark(connection, marker),
         Change::Remark { marker, was } => {
-            unless_none(connection.prepare_cached(REMARK)?.execute([marker.name, &marker.value, was])?)
+            unless_none(connection.prepare_cached(REMARK)?.execute([&*marker.name, &*marker.value, was])?)
         }
         Change::Require(requirement) => require(connection, *requirement),
         _ => Err(Trouble::UnknownChange.into()),

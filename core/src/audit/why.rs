@@ -58,6 +58,15 @@ const RULES: &[Rule] = &[
         "",
         "make another account an administrator first",
     ),
+    rule("own_role", "nobody gives themselves another role", "", "ask another administrator"),
+    rule("forbidden", "whoever asked was no active administrator then", "", "ask an administrator"),
+    rule("not_found", "there was no such account", "", "look for it with `doorwarden user list --query TEXT`"),
+    rule(
+        "proof_required",
+        "no password or code had been given lately in that session",
+        "session.fresh_proof",
+        "give the password or a code again, then try the same once more",
+    ),
     rule(
         "invitation_invalid",
         "the invitation is unknown, used up, expired, revoked or meant for another address",

@@ -65,8 +65,7 @@ enum Before {
     Delivery(DeliveryId, Option<Delivery>),
     Keypair(KeypairId, Option<Keypair>),
     Deleted(Vec<Keypair>, User),
-    Unmarked(Cow<'static, str>),
-    Marker(&'static str, Option<String>),
+    Marker(Cow<'static, str>, Option<String>),
     Unwritten(AuditPosition),
     Chain(Option<AuditChain>),
     Unlinked(AuditPosition),
@@ -118,8 +117,7 @@ impl Tables {
                 drop(self.set_user(user.id, Some(user)));
                 keypairs.into_iter().for_each(|keypair| drop(self.set_keypair(keypair.id, Some(keypair))));
             }
-            Before::Unmarked(name) => drop(self.markers.remove(&*name)),
-            Before::Marker(name, value) => drop(set(&mut self.markers, name.to_owned(), value)),
+            Before::Marker(name, value) => drop(set(&mut self.markers, name.into_owned(), value)),
             Before::Unwritten(position) => drop(self.audit.remove(&position)),
             Before::Chain(chain) => self.chain = chain,
             Before::Unlinked(position) => {
@@ -306,13 +304,12 @@ impl Tables {
             return Err(CommitError::Taken(UniqueRule::Marker));
         }
         self.markers.insert(marker.name.clone().into_owned(), marker.value.clone());
-        Ok(Before::Unmarked(marker.name.clone()))
-        Ok(Before::Marker(marker.name, None))
+        Ok(Before::Marker(marker.name.clone(), None))
     }
 
     fn remark(&mut self, marker: &Marker, was: &str) -> Result<Before, CommitError> {
-        let stored = self.markers.get_mut(marker.name).filter(|value| *value == was).ok_or(CommitError::Stale)?;
-        Ok(Before::Marker(marker.name, Some(std::mem::replace(stored, marker.value.clone()))))
+        let stored = self.markers.get_mut(&*marker.name).filter(|value| *value == was).ok_or(CommitError::Stale)?;
+        Ok(Before::Marker(marker.name.clone(), Some(std::mem::replace(stored, marker.value.clone()))))
     }
 
     fn require(&self, requirement: Requirement) -> Result<(), CommitError> {

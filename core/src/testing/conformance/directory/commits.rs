@@ -331,7 +331,7 @@ pub fn a_marker_is_set_once(open: &dyn Fn() -> Arc<dyn Directory>) {
 pub fn a_marker_s_value_is_changed_by_one_of_200_who_saw_it(open: &dyn Fn() -> Arc<dyn Directory>) {
     let store = open();
     let remark = |was: &str, value: &str| {
-        let marker = Marker { name: "mark", value: value.to_owned() };
+        let marker = Marker { name: "mark".into(), value: value.to_owned() };
         Change::Remark { marker, was: was.to_owned() }
     };
     assert_eq!(refusal(block_on(store.commit(&[remark("", "made")]))), None, "there is none");
