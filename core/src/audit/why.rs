@@ -51,6 +51,32 @@ const RULES: &[Rule] = &[
         "lockout.per_address",
         "wait until the restriction of the address ends, or log in from another one",
     ),
+    rule(
+        "signature.form",
+        "the signed request departs from the one form that is taken, or its body isn't the one that was signed",
+        "",
+        "compare what the program sends with the vectors of docs/request-signatures.md",
+    ),
+    rule(
+        "signature.wrong",
+        "no keypair has that access key, or the signature wasn't made with its secret key over that request",
+        "",
+        "compare what the program signs with the vectors of docs/request-signatures.md, and see that nothing on the way \
+         changes host, path or query",
+    ),
+    rule("signature.replayed", "its nonce was accepted before", "", "draw another nonce for each request"),
+    rule(
+        "signature.before_memory",
+        "it is dated before the store began to remember nonces",
+        "",
+        "sign the request anew",
+    ),
+    rule(
+        "keypairs.clock_skew",
+        "the signed request's time is too far off",
+        "keypairs.clock_skew",
+        "set the clock of the program's machine, and sign each request when it is sent",
+    ),
     rule("username_taken", "another account or sign-up has that username", "", "choose another username"),
     rule(
         "last_administrator",

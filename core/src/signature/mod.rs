@@ -124,6 +124,7 @@ pub struct SignedBy {
 
 /// Why a claim isn't accepted, for the trail alone.
 const FORM: &str = "signature.form";
+const WRONG: &str = "signature.wrong";
 const WRONG_TIME: &str = "keypairs.clock_skew";
 const REPLAYED: &str = "signature.replayed";
 const BEFORE_MEMORY: &str = "signature.before_memory";
@@ -163,6 +164,7 @@ impl Engine {
         let accepted = match named.judge(proved, now) {
             Ok(signed) if timely => self.spend_nonce(&claim).await?.map(|()| signed),
             Ok(_) => Err(WRONG_TIME),
+            Err(_) if owner.is_none() || !proved => Err(WRONG),
             Err(rule) => Err(rule),
         };
         match accepted {

@@ -49,7 +49,7 @@ fn read(request: &SignedRequest<'_>, public_url: &PublicUrl) -> Option<Claim> {
     let signature = text(request.field(SIGNATURE).ok()??)?;
     let signature = BASE64.decode(binary(signature.strip_prefix(LABEL)?)?.as_bytes()).ok()?;
     let covers = |name: &&str| input.components.contains(name);
-    if !TARGET.iter().all(|name| covers(&name)) || !request.body.is_empty() && !BODY.iter().all(|name| covers(&name)) {
+    if !TARGET.iter().all(&covers) || !request.body.is_empty() && !BODY.iter().all(&covers) {
         return None;
     }
     if covers(&"content-digest") && text(request.field("content-digest").ok()??)? != digest_of(request.body) {

@@ -186,7 +186,7 @@ fn kp3_unknown_inactive_expired_replaced_disabled_and_wrong_are_one_answer() {
             user.status = UserStatus::Disabled;
             block_on(world.store.commit(&[Change::User(Write::Update(user))])).unwrap();
         }),
-        ("invalid_credentials", |world, issued| {
+        ("signature.wrong", |world, issued| {
             let keypair = block_on(world.store.keypair(&issued.keypair.access_key)).unwrap().unwrap();
             block_on(world.store.commit(&[Change::Keypair(Write::Delete(keypair))])).unwrap();
         }),
