@@ -442,7 +442,8 @@ fn fa1_an_account_that_was_made_is_mailed_its_link_in_the_end() {
 #[test]
 fn fa1_a_change_or_deletion_that_was_acknowledged_has_ended_the_sessions() {
     type Do = fn(&Engine, UserId, &Actor) -> Result<(), Failure<AdministrationRefusal>>;
-    let acts: [(Do, fn(&User) -> bool); 2] = [
+    type IsDone = fn(&User) -> bool;
+    let acts: [(Do, IsDone); 2] = [
         (
             |engine, id, by| block_on(engine.change_user(id, &status(UserStatus::Disabled), by)).map(drop),
             |user| user.status == UserStatus::Disabled,
