@@ -1,8 +1,6 @@
 //! Stores that are made, brought up to date, or can't be used.
 
-use doorwarden::core::client::Client;
-
-use crate::machine::{Machine, PASSWORD, log_in};
+use crate::machine::Machine;
 
 const NEEDING_A_STORE: [&[&str]; 4] =
     [&["migrate"], &["audit"], &["user", "list"], &["user", "add", "--email", "ada@example.org"]];
@@ -107,6 +105,6 @@ fn fa6_an_old_key_is_needed_until_reseal_says_otherwise() {
     assert_eq!((&again["done"], &again["dropped_keys"]), (&true.into(), &0.into()));
     keys("").unwrap();
     assert!(machine.done(&["user", "list"]).contains("ada@example.org"));
-    assert!(log_in(&service, "ada", PASSWORD, Client::default()).is_err(), "its address isn't proved");
+    // The service beside it went on meanwhile.
     drop(service);
 }
