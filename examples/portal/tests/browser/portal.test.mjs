@@ -519,6 +519,7 @@ test('a fresh proof takes a code where two-factor authentication is on', async (
   await page.getByRole('button', { name: 'Go on' }).click();
   const secret = await manualKey(page);
   await enterCode(page, oneTimePassword(secret), 'Switch on');
+  await page.getByRole('button', { name: 'I have kept them' }).waitFor();
   const codes = await page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem').allTextContents();
   await page.getByRole('button', { name: 'I have kept them' }).click();
   const second = await person(t, portal);
