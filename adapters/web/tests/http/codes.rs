@@ -44,7 +44,10 @@ fn every_code_of_cores_has_a_status() {
     let mut codes = BTreeSet::new();
     collect(&repository().join("core/src"), &mut codes);
     assert!(codes.contains("locked_out") && codes.len() > 20, "{codes:?}");
-    let known: BTreeSet<_> = Code::ALL.iter().map(|code| code.name().to_owned()).collect();
+    // Why an imported hash isn't taken: said by the command alone.
+    let of_the_command = ["hash_malformed", "hash_out_of_bounds", "hash_unsupported"].map(str::to_owned);
+    let known = Code::ALL.iter().map(|code| code.name().to_owned()).chain(of_the_command);
+    let known: BTreeSet<_> = known.collect();
     assert_eq!(codes.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 

@@ -11,7 +11,7 @@ fn covered() -> BTreeSet<String> {
         ("F", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17]),
         ("GU", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]),
         ("EX", &[1, 2, 3, 4, 5]),
-        ("PW", &[1, 2, 3, 4, 5, 6, 8, 9, 10]),
+        ("PW", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
         ("NA", &[1, 2, 3, 4, 5, 6]),
         ("SE", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12]),
         ("OT", &[1, 2, 3, 4]),
@@ -21,7 +21,7 @@ fn covered() -> BTreeSet<String> {
         ("FA", &[1, 2, 3, 4, 5, 6, 7, 10, 12]),
     ];
     let of = |(area, numbers): &(&str, &[u8])| numbers.iter().map(|n| format!("{area}{n}")).collect::<Vec<_>>();
-    areas.iter().flat_map(of).chain(["CF1", "CF2", "IN1"].map(str::to_owned)).collect()
+    areas.iter().flat_map(of).chain(["AD1", "CF1", "CF2", "IN1"].map(str::to_owned)).collect()
 }
 
 /// The id and the named tests of each row.
