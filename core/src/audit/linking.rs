@@ -72,11 +72,13 @@ impl Engine {
 
     async fn link_slice(&self) -> Result<u64, Fault> {
         let now = self.now();
+        // Before the store is read: what another task sees meanwhile may be newer than what is read here.
+        let seen = self.chain_memory().seen();
         let stored = self.directory().audit_chain().await?;
         if let Some(chain) = &stored {
             chain.verify(self.keys()).map_err(|refused| suspicious(Suspicious::Head(refused)))?;
         }
-        self.chain_memory().compare(stored.as_ref()).map_err(suspicious)?;
+        self.chain_memory().note(seen, stored.as_ref()).map_err(suspicious)?;
         let is_current = stored.as_ref().is_some_and(|chain| chain.is_current(self.keys()));
         let (chain, write): (_, fn(AuditChain) -> Write<AuditChain>) = match stored {
             Some(chain) => (chain, Write::Update),
@@ -87,7 +89,9 @@ impl Engine {
             return Ok(0);
         }
         if records.iter().any(|record| record.link.is_some()) {
-            return Err(suspicious(Suspicious::PutBack));
+            // Linked behind the head: by another process since the head was read, or the head was put back.
+            let moved = self.directory().audit_chain().await?.is_some_and(|now| now.head != chain.head);
+            return if moved { Ok(0) } else { Err(suspicious(Suspicious::PutBack)) };
         }
         let (links, head) = self.links(&records, chain.head);
         let count = u64::try_from(records.len()).unwrap_or_default();
@@ -152,23 +156,27 @@ impl Engine {
     }
 }
 
-/// What this process has seen of the chain: it never goes back by itself.
+/// What this process has seen of the chain: when it was begun and how far it went. It never goes back by itself.
 #[derive(Debug, Default)]
 pub(crate) struct ChainMemory(std::sync::Mutex<Option<(Timestamp, u64)>>);
 
 impl ChainMemory {
-    fn compare(&self, chain: Option<&AuditChain>) -> Result<(), Suspicious> {
-        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match (*seen, chain) {
-            (None, None) => Ok(()),
+    fn seen(&self) -> Option<(Timestamp, u64)> {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Compares a chain with what had been seen before it was read, and remembers the furthest.
+    fn note(&self, before: Option<(Timestamp, u64)>, chain: Option<&AuditChain>) -> Result<(), Suspicious> {
+        let chain = match (before, chain) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => return Err(Suspicious::PutBack),
             (Some((begun_at, number)), Some(chain)) if chain.begun_at != begun_at || chain.head.number < number => {
-                Err(Suspicious::PutBack)
+                return Err(Suspicious::PutBack);
             }
-            (Some(_), None) => Err(Suspicious::PutBack),
-            (_, Some(chain)) => {
-                *seen = Some((chain.begun_at, chain.head.number));
-                Ok(())
-            }
-        }
+            (_, Some(chain)) => chain,
+        };
+        let mut seen = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *seen = (*seen).max(Some((chain.begun_at, chain.head.number)));
+        Ok(())
     }
 }
