@@ -75,7 +75,7 @@ impl Engine {
     /// It reads a page at a time and changes nothing; events may be recorded, linked and removed meanwhile.
     ///
     /// # Errors
-    /// The store's fault. A trail that was changed is no fault: [`Verification::broken`].
+    /// The store's fault. A trail that was changed is no fault: see [`Verification`].
     pub async fn verify_audit(&self, kept: &[Checkpoint]) -> Result<Verification, Fault> {
         if let Some(forged) = kept.iter().find(|checkpoint| checkpoint.verify(self.keys()).is_err()) {
             let says = format!("the checkpoint of {} wasn't made with this seal key", forged.made_at);
