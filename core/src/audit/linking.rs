@@ -65,19 +65,24 @@ impl Engine {
     /// # Errors
     /// The store's fault, or a head that somebody else has changed.
     pub async fn audit_checkpoint(&self) -> Result<Option<Checkpoint>, Fault> {
-        let Some(chain) = self.directory().audit_chain().await? else { return Ok(None) };
-        chain.verify(self.keys()).map_err(|refused| suspicious(Suspicious::Head(refused)))?;
+        let Some(chain) = self.signed_chain().await? else { return Ok(None) };
         Ok((chain.head.number > 0).then(|| Checkpoint::sign(chain.head, self.now(), self.keys())))
+    }
+
+    /// The ends of the chain, if there is one, as one of our keys signed them.
+    async fn signed_chain(&self) -> Result<Option<AuditChain>, Fault> {
+        let stored = self.directory().audit_chain().await?;
+        if let Some(chain) = &stored {
+            chain.verify(self.keys()).map_err(|refused| suspicious(Suspicious::Head(refused)))?;
+        }
+        Ok(stored)
     }
 
     async fn link_slice(&self) -> Result<u64, Fault> {
         let now = self.now();
         // Before the store is read: what another task sees meanwhile may be newer than what is read here.
         let seen = self.chain_memory().seen();
-        let stored = self.directory().audit_chain().await?;
-        if let Some(chain) = &stored {
-            chain.verify(self.keys()).map_err(|refused| suspicious(Suspicious::Head(refused)))?;
-        }
+        let stored = self.signed_chain().await?;
         self.chain_memory().note(seen, stored.as_ref()).map_err(suspicious)?;
         let is_current = stored.as_ref().is_some_and(|chain| chain.is_current(self.keys()));
         let (chain, write): (_, fn(AuditChain) -> Write<AuditChain>) = match stored {
@@ -121,8 +126,7 @@ impl Engine {
     /// behind it until its own time is over.
     pub(crate) async fn sweep_audit(&self, before: Timestamp) -> Result<(), Fault> {
         loop {
-            let Some(chain) = self.directory().audit_chain().await? else { return Ok(()) };
-            chain.verify(self.keys()).map_err(|refused| suspicious(Suspicious::Head(refused)))?;
+            let Some(chain) = self.signed_chain().await? else { return Ok(()) };
             let records = self.directory().audit_records(Some(chain.anchor.position), SLICE).await?;
             let mut anchor = chain.anchor;
             for record in &records {
