@@ -53,6 +53,19 @@ export async function call(method, path, body) {
   throw refusal;
 }
 
+/** The items of a whole list, page by page, as far as `pages` go; `more` says that there is still more. */
+export async function callAll(path, items, pages = 5) {
+  const found = [];
+  let cursor = null;
+  for (let page = 0; page < pages; page += 1) {
+    const answer = await call('GET', cursor ? `${path}?cursor=${encodeURIComponent(cursor)}` : path);
+    found.push(...answer[items]);
+    cursor = answer.next_cursor;
+    if (!cursor) break;
+  }
+  return { found, more: Boolean(cursor) };
+}
+
 async function json(response) {
   if (!/\bjson\b/.test(response.headers.get('content-type') ?? '')) return null;
   try {

@@ -5,17 +5,17 @@ import { words } from '../language.js';
 import { form } from '../parts/form.js';
 import { openModal } from '../parts/modal.js';
 import { notice } from '../parts/notice.js';
-import { newPasswordField, passwordField } from '../parts/password-field.js';
+import { ownPassword, wrongPassword } from '../parts/own-password.js';
+import { newPasswordField } from '../parts/password-field.js';
 import * as session from '../session.js';
 
 export function openChangePassword() {
   const { changePassword } = words;
-  const account = el('input', { type: 'text', name: 'identifier', autocomplete: 'username', value: session.now().user.email, readonly: true, hidden: true });
-  const current = passwordField({ name: 'current', label: words.field.currentPassword });
+  const current = ownPassword({ name: 'current', label: words.field.currentPassword });
   const chosen = newPasswordField({ label: words.field.newPassword });
   const asked = form({
     fields: [current, chosen],
-    content: [account, current.element, chosen.element],
+    content: [current.account, current.element, chosen.element],
     submit: changePassword.submit,
     busy: changePassword.busy,
     async send(values) {
@@ -23,13 +23,7 @@ export function openChangePassword() {
       await session.renew();
       done();
     },
-    refused(refusal) {
-      if (refusal.endsSession) return true;
-      if (refusal.code !== 'invalid_credentials') return false;
-      current.say(words.refusals.invalid_credentials);
-      current.input.select();
-      return true;
-    },
+    refused: (refusal) => refusal.endsSession || wrongPassword(current, refusal),
   });
   const cancel = el('button', { type: 'button', class: 'button secondary wide', onclick: () => modal.close() }, words.cancel);
   asked.element.append(cancel);
@@ -38,7 +32,7 @@ export function openChangePassword() {
 
   function done() {
     intro.remove();
-    const close = el('button', { type: 'button', class: 'button primary wide', onclick: () => modal.close() }, changePassword.close);
+    const close = el('button', { type: 'button', class: 'button primary wide', onclick: () => modal.close() }, words.close);
     asked.element.replaceWith(notice({ kind: 'success', text: changePassword.done }), close);
     announce(changePassword.done);
     close.focus();

@@ -3,35 +3,23 @@
 //   list ──create──▶ name ──▶ secret key, once ──▶ list
 //     ├──rotate──▶ sure? ──▶ secret key, once ──▶ list
 //     └──delete──▶ sure? ──▶ list
-import { call, Refusal } from '../api.js';
+import { call, callAll } from '../api.js';
 import { ago, day, moment, now } from '../clock.js';
 import { announce, el } from '../element.js';
 import { words } from '../language.js';
 import { copyButton } from '../parts/copy.js';
 import { field } from '../parts/field.js';
 import { actionButton, form } from '../parts/form.js';
-import { openModal } from '../parts/modal.js';
-import { notice } from '../parts/notice.js';
+import { openViews } from '../parts/views.js';
 import * as session from '../session.js';
 import { withProof } from './prove.js';
 
 const LONGEST_NAME = 100;
-const MOST_PAGES = 5;
 
 /** Tells `changed` when the dialog has changed a keypair. */
 export const changes = new EventTarget();
 
-export async function loadKeypairs() {
-  const own = [];
-  let cursor = null;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const answer = await call('GET', cursor ? `/keypairs?cursor=${encodeURIComponent(cursor)}` : '/keypairs');
-    own.push(...answer.keypairs);
-    cursor = answer.next_cursor;
-    if (!cursor) break;
-  }
-  return own;
-}
+export const loadKeypairs = async () => (await callAll('/keypairs', 'keypairs')).found;
 
 export const nameOf = (keypair) => keypair.label || words.keypairs.unnamed;
 
@@ -49,37 +37,16 @@ export function openKeypairs() {
   const { keypairs } = words;
   // A program that logged in with a keypair may look, but change none.
   const changeable = session.now().session.mode !== 'api';
-  const about = el('p', { class: 'intro' }, words.loading);
-  const messages = el('div', { class: 'messages', role: 'alert' });
-  const content = el('div', { class: 'keypairs' });
-  const modal = openModal({ title: keypairs.title, body: [about, messages, content] });
-  const heading = modal.element.querySelector('h2');
-  let unkept = false;
-  // What is shown once isn't lost by a stray Escape.
-  modal.element.addEventListener('cancel', (event) => unkept && event.preventDefault());
-
-  function show(title, intro, ...view) {
-    unkept = false;
-    heading.textContent = title;
-    about.textContent = intro;
-    messages.replaceChildren();
-    content.replaceChildren(...view);
-    (content.querySelector('input:not([readonly])') ?? heading).focus();
-  }
-  const button = (text, act, kind = 'secondary') => el('button', { type: 'button', class: `button ${kind} wide`, onclick: act }, text);
-  const close = () => button(keypairs.close, () => modal.close());
+  const { show, showOnce, showFailure, say, button, close, closeButton } = openViews({ title: keypairs.title });
 
   async function list() {
     try {
       const own = await loadKeypairs();
       const rows = own.length > 0 && el('ul', { class: 'session-list', 'aria-label': keypairs.title }, ...own.map(row));
       const intro = changeable ? keypairs.intro : keypairs.fixed;
-      show(keypairs.title, own.length ? intro : keypairs.none, ...[rows, changeable && button(keypairs.create, create, 'primary'), close()].filter(Boolean));
+      show(keypairs.title, own.length ? intro : keypairs.none, rows, changeable && button(keypairs.create, create, 'primary'), closeButton());
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      if (error.endsSession) return modal.close();
-      show(keypairs.title, keypairs.failed, button(words.again, list), close());
-      messages.replaceChildren(notice({ kind: 'danger', refusal: error }));
+      showFailure(error, keypairs.title, keypairs.failed, button(words.again, list), closeButton());
     }
   }
 
@@ -147,17 +114,16 @@ export function openKeypairs() {
   function secret(made, intro) {
     const shown = (name, value, copy) => el('div', { class: 'keypair-half' },
       el('p', { class: 'hint' }, name), el('code', { class: 'secret' }, value), copyButton(value, copy));
-    show(keypairs.secretTitle, intro,
+    showOnce(keypairs.secretTitle, intro,
       shown(words.field.accessKey, made.access_key, keypairs.copyAccessKey),
       shown(words.field.secretKey, made.secret_key, keypairs.copySecretKey),
       button(keypairs.kept, list, 'primary'));
-    unkept = true;
   }
 
   function fail(refusal) {
-    if (refusal.endsSession) return modal.close();
+    if (refusal.endsSession) return close();
     if (refusal.code === 'not_found' || refusal.code === 'stale') return list();
-    messages.replaceChildren(notice({ kind: 'danger', refusal }));
+    say({ kind: 'danger', refusal });
   }
 
   const changed = () => changes.dispatchEvent(new Event('changed'));

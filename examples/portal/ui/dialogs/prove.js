@@ -5,7 +5,7 @@ import { words } from '../language.js';
 import { codeField, recoveryCodeField, wrongCode } from '../parts/code-field.js';
 import { form } from '../parts/form.js';
 import { openModal } from '../parts/modal.js';
-import { passwordField } from '../parts/password-field.js';
+import { ownPassword, wrongPassword } from '../parts/own-password.js';
 import * as session from '../session.js';
 
 /** Does it, after a proof where one is asked for. Answers false when its reader cancels. */
@@ -41,21 +41,14 @@ async function prove() {
     const cancel = () => el('button', { type: 'button', class: 'button secondary wide', onclick: () => modal.close() }, words.cancel);
 
     function byPassword() {
-      const password = passwordField();
-      const account = el('input', { type: 'text', name: 'identifier', autocomplete: 'username', value: session.now().user.email, readonly: true, hidden: true });
+      const password = ownPassword();
       const asked = form({
         fields: [password],
-        content: [account, password.element],
+        content: [password.account, password.element],
         submit: words.prove.submit,
         busy: words.prove.busy,
         send: (values) => sent({ password: values.password }),
-        refused(refusal) {
-          if (refusal.endsSession) return true;
-          if (refusal.code !== 'invalid_credentials') return false;
-          password.say(words.refusals.invalid_credentials);
-          password.input.select();
-          return true;
-        },
+        refused: (refusal) => refusal.endsSession || wrongPassword(password, refusal),
       });
       asked.element.append(...(others([words.prove.useCode, () => byCode()]) || []), cancel());
       return { intro: words.prove.intro, element: asked.element };

@@ -2,53 +2,36 @@
 //
 //   state ──set up──▶ password ──▶ QR code and key, code ──▶ recovery codes
 //     └──switch off──▶ password and code ──▶ state
-import { call, Refusal } from '../api.js';
+import { call } from '../api.js';
 import { announce, el } from '../element.js';
 import { words } from '../language.js';
 import { authenticator } from '../parts/authenticator.js';
 import { codeField, recoveryCodeField, wrongCode } from '../parts/code-field.js';
 import { form } from '../parts/form.js';
-import { openModal } from '../parts/modal.js';
-import { notice } from '../parts/notice.js';
-import { passwordField } from '../parts/password-field.js';
+import { ownPassword, wrongPassword } from '../parts/own-password.js';
 import { recoveryCodes } from '../parts/recovery-codes.js';
-import * as session from '../session.js';
+import { openViews } from '../parts/views.js';
 
 export function openTotp() {
   const { totp } = words;
-  const about = el('p', { class: 'intro' }, words.loading);
-  const content = el('div', { class: 'totp' });
-  const modal = openModal({ title: totp.title, body: [about, content] });
-  const heading = modal.element.querySelector('h2');
-
-  /** Puts the next view in place and the focus on its first field. */
-  function show(title, intro, ...view) {
-    heading.textContent = title;
-    about.textContent = intro;
-    content.replaceChildren(...view);
-    (content.querySelector('input:not([readonly])') ?? heading).focus();
-  }
-  const button = (text, act, kind = 'secondary') => el('button', { type: 'button', class: `button ${kind} wide`, onclick: act }, text);
-  const close = () => button(totp.close, () => modal.close());
-  const cancel = () => button(words.cancel, () => modal.close());
+  const { show, showOnce, showFailure, button, close, closeButton } = openViews({ title: totp.title });
+  const cancel = () => button(words.cancel, close);
 
   async function state() {
     try {
       const { enabled, recovery_codes_left: left } = await call('GET', '/totp');
-      if (enabled) show(totp.title, `${totp.on} ${totp.left(left)}`, button(totp.switchOff, disable, 'danger-quiet'), close());
-      else show(totp.title, totp.off, button(totp.setUp, begin, 'primary'), close());
+      if (enabled) show(totp.title, `${totp.on} ${totp.left(left)}`, button(totp.switchOff, disable, 'danger-quiet'), closeButton());
+      else show(totp.title, totp.off, button(totp.setUp, begin, 'primary'), closeButton());
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      if (error.endsSession) return modal.close();
-      show(totp.title, totp.failed, notice({ kind: 'danger', refusal: error }), button(words.again, state), close());
+      showFailure(error, totp.title, totp.failed, button(words.again, state), closeButton());
     }
   }
 
   function begin() {
-    const password = passwordField();
+    const password = ownPassword();
     const asked = form({
       fields: [password],
-      content: [account(), password.element],
+      content: [password.account, password.element],
       submit: totp.next,
       busy: words.prove.busy,
       send: async (values) => confirm(await call('POST', '/totp/setup', { password: values.password })),
@@ -66,7 +49,7 @@ export function openTotp() {
       busy: totp.confirming,
       async send(values) {
         const { recovery_codes: codes } = await call('POST', '/totp/confirm', { ticket: setup.ticket, code: values.code });
-        show(totp.codesTitle, totp.codesIntro, recoveryCodes(codes), button(totp.codesKept, () => modal.close(), 'primary'));
+        showOnce(totp.codesTitle, totp.codesIntro, recoveryCodes(codes), button(totp.codesKept, close, 'primary'));
         announce(totp.switchedOn);
       },
       refused(refusal) {
@@ -78,11 +61,11 @@ export function openTotp() {
   }
 
   function disable(_event, recovery = false) {
-    const password = passwordField();
+    const password = ownPassword();
     const code = recovery ? recoveryCodeField() : codeField();
     const asked = form({
       fields: [password, code],
-      content: [account(), password.element, code.element],
+      content: [password.account, password.element, code.element],
       submit: totp.switchOff,
       busy: totp.switchingOff,
       async send(values) {
@@ -97,14 +80,4 @@ export function openTotp() {
   }
 
   state();
-}
-
-/** For password managers: whose password it is. */
-const account = () => el('input', { type: 'text', name: 'identifier', autocomplete: 'username', value: session.now().user.email, readonly: true, hidden: true });
-
-function wrongPassword(password, refusal) {
-  if (refusal.code !== 'invalid_credentials') return false;
-  password.say(words.refusals.invalid_credentials);
-  password.input.select();
-  return true;
 }

@@ -2,6 +2,7 @@
 export default {
   again: 'Try again',
   cancel: 'Cancel',
+  close: 'Close',
   optional: 'optional',
   language: 'Language',
   loading: 'Loading…',
@@ -149,7 +150,6 @@ export default {
     offTitle: 'Switch off two-factor authentication',
     offIntro: 'Enter your password and a code. Your recovery codes stop working, and your other sessions end.',
     failed: 'The state of two-factor authentication couldn’t be loaded.',
-    close: 'Close',
   },
 
   terms: {
@@ -247,7 +247,6 @@ export default {
     submit: 'Change',
     busy: 'Changing…',
     done: 'Your password is changed, and all other sessions were ended.',
-    close: 'Close',
   },
 
   confirmEmail: {
@@ -298,7 +297,6 @@ export default {
     notTheEmail: 'This isn’t the address of your account.',
     deleteForever: 'Delete for good',
     deleting: 'Deleting…',
-    close: 'Close',
   },
 
   prove: {
@@ -408,7 +406,6 @@ export default {
     switchedOn: 'The keypair is on.',
     removed: 'The keypair was deleted.',
     failed: 'Your keypairs couldn’t be loaded.',
-    close: 'Close',
   },
 
   sessions: {

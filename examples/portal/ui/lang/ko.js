@@ -2,6 +2,7 @@
 export default {
   again: '다시 시도',
   cancel: '취소',
+  close: '닫기',
   optional: '선택',
   language: '언어',
   loading: '불러오는 중…',
@@ -149,7 +150,6 @@ export default {
     offTitle: '2단계 인증 끄기',
     offIntro: '비밀번호와 코드를 입력하세요. 복구 코드를 더는 쓸 수 없고 다른 세션은 종료됩니다.',
     failed: '2단계 인증 상태를 불러올 수 없습니다.',
-    close: '닫기',
   },
 
   terms: {
@@ -247,7 +247,6 @@ export default {
     submit: '변경',
     busy: '변경하는 중…',
     done: '비밀번호를 변경했고 다른 세션을 모두 종료했습니다.',
-    close: '닫기',
   },
 
   confirmEmail: {
@@ -298,7 +297,6 @@ export default {
     notTheEmail: '계정의 이메일 주소가 아닙니다.',
     deleteForever: '영구 삭제',
     deleting: '삭제하는 중…',
-    close: '닫기',
   },
 
   prove: {
@@ -408,7 +406,6 @@ export default {
     switchedOn: '키페어를 켰습니다.',
     removed: '키페어를 삭제했습니다.',
     failed: '키페어를 불러오지 못했습니다.',
-    close: '닫기',
   },
 
   sessions: {

@@ -57,3 +57,24 @@ export function usernameField(more = {}) {
     hint: words.signUp.usernameHint, ...more,
   });
 }
+
+/** One of a few values, `choices` being pairs of value and text. */
+export function choiceField({ name, label, choices, value = choices[0][0], changed, hint }) {
+  const id = uniqueId(name);
+  const option = ([each, text]) => el('option', { value: each, selected: each === value }, text);
+  const error = el('p', { class: 'field-error', id: `${id}-error`, hidden: true });
+  const input = el('select', { id, name, 'aria-describedby': `${hint ? `${id}-hint ` : ''}${id}-error`, onchange: changed }, ...choices.map(option));
+  return {
+    name, input,
+    element: el('div', { class: 'field' }, el('label', { for: id }, label), el('div', { class: 'control' }, input), hint && el('p', { class: 'hint', id: `${id}-hint` }, hint), error),
+    get value() {
+      return input.value;
+    },
+    problem: () => null,
+    say(text) {
+      error.replaceChildren(...(text ? [icon('alert'), el('span', null, text)] : []));
+      error.hidden = !text;
+    },
+    focus: () => input.focus(),
+  };
+}

@@ -1,5 +1,5 @@
 // Where the account is logged in, with a button to end each of the other sessions or all of them.
-import { call, Refusal } from '../api.js';
+import { call, callAll, Refusal } from '../api.js';
 import { ago, moment } from '../clock.js';
 import { withProof } from '../dialogs/prove.js';
 import { announce, el } from '../element.js';
@@ -10,7 +10,6 @@ import { actionButton } from './form.js';
 import { notice } from './notice.js';
 
 const SKELETON_ROWS = 2;
-const MOST_PAGES = 5;
 
 export function sessionList(signal) {
   const title = el('h2', { id: 'sessions-title', tabindex: '-1' }, words.sessions.title);
@@ -30,7 +29,7 @@ export function sessionList(signal) {
     if (!list.children.length) list.replaceChildren(...Array.from({ length: SKELETON_ROWS }, skeleton));
     element.setAttribute('aria-busy', 'true');
     try {
-      draw(await all());
+      draw((await callAll('/sessions', 'sessions')).found);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       list.replaceChildren();
@@ -82,18 +81,6 @@ export function sessionList(signal) {
   session.changes.addEventListener('renewed', load, { signal });
   load();
   return element;
-}
-
-async function all() {
-  const sessions = [];
-  let cursor = null;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const answer = await call('GET', cursor ? `/sessions?cursor=${encodeURIComponent(cursor)}` : '/sessions');
-    sessions.push(...answer.sessions);
-    cursor = answer.next_cursor;
-    if (!cursor) break;
-  }
-  return sessions;
 }
 
 function skeleton() {

@@ -20,6 +20,12 @@ export function userMenu(signal) {
   const messages = el('div', { class: 'messages', role: 'alert' });
   const fail = (refusal) => !refusal.endsSession && messages.replaceChildren(notice({ kind: 'danger', refusal }));
   const button = el('button', { type: 'button', class: 'user-button', 'aria-expanded': 'false', 'aria-controls': 'user-menu', 'aria-label': words.shell.userMenu(displayName(user)) }, avatar(user));
+  const entry = (symbol, text, load) => el('button', { type: 'button', class: 'button entry', async onclick() {
+    open(false);
+    // The dialog gives the focus back to it, and the menu's own entry is hidden by then.
+    button.focus();
+    (await load())();
+  } }, icon(symbol), text);
   const panel = el('div', { class: 'user-menu', id: 'user-menu', hidden: true },
     el('div', { class: 'user-menu-who' }, avatar(user),
       el('div', null,
@@ -31,41 +37,16 @@ export function userMenu(signal) {
       extendButton({ signal, failed: fail, kind: 'secondary small' })),
     el('div', { class: 'user-menu-choices' }, shortcutSwitch(), languages().length > 1 && languageSelect()),
     messages,
-    el('button', { type: 'button', class: 'button entry', onclick: editProfile }, icon('user'), words.profile.title),
-    el('button', { type: 'button', class: 'button entry', onclick: changePassword }, icon('key'), words.shell.changePassword),
-    el('button', { type: 'button', class: 'button entry', onclick: openSecondFactor }, icon('shield'), words.totp.title),
-    el('button', { type: 'button', class: 'button entry', onclick: manageKeypairs }, icon('program'), words.keypairs.title),
+    entry('user', words.profile.title, async () => (await import('../dialogs/profile.js')).openProfile),
+    entry('key', words.shell.changePassword, async () => (await import('../dialogs/change-password.js')).openChangePassword),
+    entry('shield', words.totp.title, async () => (await import('../dialogs/totp.js')).openTotp),
+    entry('program', words.keypairs.title, async () => (await import('../dialogs/keypairs.js')).openKeypairs),
     actionButton({ symbol: 'out', text: words.shell.logOut, busy: words.shell.loggingOut, kind: 'entry', act: session.logOut, failed: fail }));
 
   function open(wish) {
     panel.hidden = !wish;
     button.setAttribute('aria-expanded', String(wish));
     if (!wish) messages.replaceChildren();
-  }
-  async function editProfile() {
-    open(false);
-    button.focus();
-    const { openProfile } = await import('../dialogs/profile.js');
-    openProfile();
-  }
-  async function changePassword() {
-    open(false);
-    // The dialog gives the focus back to it, and the menu's own entry is hidden by then.
-    button.focus();
-    const { openChangePassword } = await import('../dialogs/change-password.js');
-    openChangePassword();
-  }
-  async function openSecondFactor() {
-    open(false);
-    button.focus();
-    const { openTotp } = await import('../dialogs/totp.js');
-    openTotp();
-  }
-  async function manageKeypairs() {
-    open(false);
-    button.focus();
-    const { openKeypairs } = await import('../dialogs/keypairs.js');
-    openKeypairs();
   }
   const reachable = () => [...panel.querySelectorAll('button:not([hidden]), select, input')];
   button.addEventListener('click', () => open(panel.hidden));
