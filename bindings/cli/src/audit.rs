@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use doorwarden::Engine;
+use doorwarden::core::Timestamp;
 use doorwarden::core::administration::PAGE;
 use doorwarden::core::audit::{AuditEvent, AuditFilter, AuditName, AuditOutcome, AuditPage, AuditPosition, AuditQuery};
 use doorwarden::core::client::Client;
@@ -44,6 +45,12 @@ struct PrintArguments {
     /// Only what was done, or only what was refused
     #[arg(long, value_parser = outcomes())]
     outcome: Option<AuditOutcome>,
+    /// Only events of this moment or later: a time such as 2027-01-15T08:00:00Z, or how long ago, such as 2h or 7d
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Moment>,
+    /// Only events before this moment
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    until: Option<Moment>,
     /// Only events behind this place of the trail
     #[arg(long, value_name = "CURSOR")]
     after: Option<u64>,
@@ -53,6 +60,30 @@ struct PrintArguments {
     /// End after this many events
     #[arg(long, value_name = "N")]
     limit: Option<NonZeroUsize>,
+}
+
+/// A moment as it is typed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    At(Timestamp),
+    Ago(Duration),
+}
+
+impl Moment {
+    fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(moment) => moment,
+            Self::Ago(duration) => now.before(duration),
+        }
+    }
+}
+
+fn moment(typed: &str) -> Result<Moment, &'static str> {
+    if let Some(ago) = doorwarden::core::duration::parse(typed) {
+        return Ok(Moment::Ago(ago));
+    }
+    let allowed = "a time such as 2027-01-15T08:00:00Z is expected, or how long ago, such as 2h or 7d";
+    typed.parse().map(Moment::At).map_err(|_| allowed)
 }
 
 fn names() -> impl TypedValueParser<Value = AuditName> {
@@ -83,7 +114,9 @@ fn print(engine: &Engine, arguments: &PrintArguments, output: &mut Output) -> Re
     let user = arguments.user.as_deref().map(|typed| found(engine, typed)).transpose()?;
     let after = arguments.after.map(AuditPosition);
     let filter = AuditFilter { after, user: user.map(|user| user.id), name: arguments.name };
-    let query = AuditQuery { filter, outcome: arguments.outcome, ..AuditQuery::default() };
+    let at = |moment: Option<Moment>| moment.map(|moment| moment.before(engine.now()));
+    let (since, until) = (at(arguments.since), at(arguments.until));
+    let query = AuditQuery { filter, outcome: arguments.outcome, since, until };
     let left = arguments.limit.map_or(usize::MAX, NonZeroUsize::get);
     let table = Table::new(["time", "name", "outcome", "user", "address", "event", "facts"]);
     let mut reader = Reader { engine, query, left, table };

@@ -1,10 +1,13 @@
 //! `doorwarden user`: accounts, for whoever runs the machine.
 
 mod add;
+mod delete;
 mod demand_password_change;
 mod end_sessions;
 mod list;
 mod reset_totp;
+mod role;
+mod show;
 mod status;
 mod unlock;
 
@@ -15,7 +18,7 @@ use doorwarden::Engine;
 use doorwarden::core::Timestamp;
 use doorwarden::core::administration::AdministrationRefusal;
 use doorwarden::core::error::Failure;
-use doorwarden::core::user::{User, UserStatus};
+use doorwarden::core::user::{Role, User, UserStatus};
 use futures_executor::block_on;
 use serde_json::{Value, json};
 
@@ -24,10 +27,14 @@ use crate::{Exit, ended, engine};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Add an account, with a first password or none
+    /// Add an account, with a first password or a link for its owner to set one
     Add(add::AddArguments),
     /// List accounts, oldest first
     List(list::ListArguments),
+    /// Show one account, with its keypairs
+    Show(Account),
+    /// Give an account another role
+    Role(RoleArguments),
     /// Switch an account off and end its sessions
     Disable(Account),
     /// Switch an account on again
@@ -40,6 +47,8 @@ pub(crate) enum UserCommand {
     ResetTotp(Account),
     /// End all sessions of an account
     EndSessions(Account),
+    /// Delete an account with all that hangs on it
+    Delete(delete::DeleteArguments),
 }
 
 #[derive(Debug, Args)]
@@ -47,6 +56,16 @@ pub(crate) struct Account {
     /// Its e-mail address or username
     #[arg(value_name = "ACCOUNT")]
     typed: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RoleArguments {
+    /// Its e-mail address or username
+    #[arg(value_name = "ACCOUNT")]
+    typed: String,
+    /// What it may do: user, admin, or a name of your own
+    #[arg(value_name = "ROLE", value_parser = Role::parse)]
+    role: Role,
 }
 
 pub(crate) fn run(path: &Path, command: UserCommand, output: &mut Output) -> Exit {
@@ -57,9 +76,12 @@ fn carry_out(path: &Path, command: UserCommand, output: &mut Output) -> Result<E
     let done = match command {
         UserCommand::Add(arguments) => {
             let form = arguments.form(output)?;
-            add::run(&engine(path, output)?, form, output)
+            let engine = engine(path, output)?;
+            add::run(&engine, form.fitting(&engine, output)?, output)
         }
         UserCommand::List(arguments) => list::run(&engine(path, output)?, &arguments, output),
+        UserCommand::Show(account) => show::run(&engine(path, output)?, &account.typed, output),
+        UserCommand::Role(RoleArguments { typed, role }) => role::run(&engine(path, output)?, &typed, role, output),
         UserCommand::Disable(account) => {
             status::run(&engine(path, output)?, &account.typed, UserStatus::Disabled, output)
         }
@@ -70,6 +92,10 @@ fn carry_out(path: &Path, command: UserCommand, output: &mut Output) -> Result<E
         UserCommand::Unlock(account) => unlock::run(&engine(path, output)?, &account.typed, output),
         UserCommand::ResetTotp(account) => reset_totp::run(&engine(path, output)?, &account.typed, output),
         UserCommand::EndSessions(account) => end_sessions::run(&engine(path, output)?, &account.typed, output),
+        UserCommand::Delete(arguments) => {
+            let typed = arguments.meant(output)?;
+            delete::run(&engine(path, output)?, &typed, output)
+        }
     };
     Ok(ended(done, output))
 }

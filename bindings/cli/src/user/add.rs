@@ -4,16 +4,17 @@ use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
 use doorwarden::Engine;
-use doorwarden::core::administration::{NewUser, NewUserRefusal};
+use doorwarden::core::administration::{FirstPasswordLink, NewAccount, NewUser, NewUserRefusal};
 use doorwarden::core::client::Client;
 use doorwarden::core::error::Failure;
 use doorwarden::core::password::{Password, UnmetRule};
-use doorwarden::core::user::Role;
+use doorwarden::core::user::{Role, User};
 use futures_executor::block_on;
+use serde_json::json;
 
-use super::tell;
+use super::{body, tell, to_the_second};
 use crate::Exit;
-use crate::output::{Output, Refusal};
+use crate::output::{Output, Refusal, known};
 
 /// Bytes of a line that are looked at: whatever is longer than a password may be, with room for rules to name.
 const LONGEST_LINE: usize = 8 * Password::MAX_BYTES;
@@ -29,31 +30,84 @@ pub(crate) struct AddArguments {
     /// What the account may do: user, admin, or a name of your own
     #[arg(long, default_value = "user", value_parser = Role::parse)]
     role: Role,
-    /// Read its first password from the first line of standard input
+    /// Read its first password from the first line of standard input; without this its owner is mailed a link to set it
     #[arg(long)]
     password_stdin: bool,
     /// Take the address as proved, without a mail
-    #[arg(long)]
+    #[arg(long, requires = "password_stdin")]
     verified: bool,
+    /// Where no mails are sent, print the link to set the first password
+    #[arg(long, conflicts_with = "password_stdin")]
+    print_link: bool,
+}
+
+/// What is to be added.
+#[derive(Debug)]
+pub(super) enum Form {
+    WithPassword(NewUser),
+    WithLink { account: NewAccount, print: bool },
 }
 
 impl AddArguments {
     /// The arguments and the password that goes with them, before a store is opened.
-    pub(super) fn form(self, output: &mut Output) -> Result<NewUser, Exit> {
-        let password = self.password_stdin.then(|| first_password(output)).transpose()?;
-        let Self { email, username, role, verified, .. } = self;
-        Ok(NewUser { email, username, password, role, email_verified: verified })
+    pub(super) fn form(self, output: &mut Output) -> Result<Form, Exit> {
+        let Self { email, username, role, password_stdin, verified, print_link: print } = self;
+        if !password_stdin {
+            return Ok(Form::WithLink { account: NewAccount { email, username, full_name: None, role }, print });
+        }
+        let password = Some(first_password(output)?);
+        Ok(Form::WithPassword(NewUser { email, username, password, role, email_verified: verified }))
     }
 }
 
-pub(super) fn run(engine: &Engine, form: NewUser, output: &mut Output) -> Result<(), Failure<Refusal>> {
-    let user = block_on(engine.add_user(form, &Client::default())).map_err(|failure| failure.map(told))?;
-    let password = match user.password {
-        Some(_) => "with a password",
-        None => "without a password: nobody can log in with one",
-    };
-    tell(&user, &format!("added as {}, {password}", user.role), output);
+impl Form {
+    /// The form, if its link would reach somebody; before anything is added.
+    pub(super) fn fitting(self, engine: &Engine, output: &mut Output) -> Result<Self, Exit> {
+        let mails = engine.policy().mail.is_on();
+        let says = match &self {
+            Self::WithLink { print: false, .. } if !mails => {
+                "no mails are sent here: give a password with --password-stdin, or have the link with --print-link"
+            }
+            Self::WithLink { print: true, .. } if mails => {
+                "--print-link: mails are sent here, and the link goes to its owner alone"
+            }
+            Self::WithLink { .. } | Self::WithPassword(_) => return Ok(self),
+        };
+        output.unusable(says);
+        Err(Exit::Configuration)
+    }
+}
+
+pub(super) fn run(engine: &Engine, form: Form, output: &mut Output) -> Result<(), Failure<Refusal>> {
+    match form {
+        Form::WithPassword(form) => {
+            let user = block_on(engine.add_user(form, &Client::default())).map_err(|failure| failure.map(told))?;
+            tell(&user, &format!("added as {}, with a password", user.role), output);
+        }
+        Form::WithLink { account, .. } => {
+            let created = block_on(engine.create_user(account, &Client::default()));
+            let (user, link) = created.map_err(|failure| failure.map(told))?;
+            tell_link(&user, &link, output);
+        }
+    }
     Ok(())
+}
+
+fn tell_link(user: &User, link: &FirstPasswordLink, output: &mut Output) {
+    let printed = match link {
+        FirstPasswordLink::Told(link) => Some(link),
+        _ => None,
+    };
+    let mailed = *link == FirstPasswordLink::Mailed;
+    if output.is_json() {
+        return output.json(&known(json!({ "user": body(user), "mailed": mailed, "link": printed })));
+    }
+    let until = user.first_password.as_ref().map_or_else(String::new, |link| to_the_second(link.expires_at));
+    let how = if mailed { "its owner is mailed a link to set the password" } else { "the link sets its password" };
+    tell(user, &format!("added as {}, {how}, once, until {until}", user.role), output);
+    if let Some(link) = printed {
+        output.line(&format!("link  {link}"));
+    }
 }
 
 fn told(refusal: NewUserRefusal) -> Refusal {

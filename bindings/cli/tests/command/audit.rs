@@ -12,7 +12,7 @@ use crate::machine::{Machine, log_in};
 fn events_are_told_oldest_first_by_account_and_name() {
     let machine = Machine::new();
     machine.add_ada();
-    machine.done(&["user", "add", "--email", "bob@example.org", "--role", "admin"]);
+    machine.done(&["user", "add", "--email", "bob@example.org", "--role", "admin", "--print-link"]);
     machine.done(&["user", "disable", "ada"]);
     let client = Client::new(Some("203.0.113.9".parse().unwrap()), Some("Browser/1.0 \"x\""));
     assert!(log_in(&machine.service(), "bob@example.org", "wrong", client).is_err());
@@ -34,6 +34,27 @@ fn events_are_told_oldest_first_by_account_and_name() {
     assert_eq!(count(&["--name", "user.changed"]), 3);
     assert_eq!(count(&["--user", "ada", "--name", "login.failed"]), 0);
     assert_eq!(count(&["--name", "user.changed", "--limit", "2"]), 2);
+}
+
+#[test]
+fn events_are_told_from_a_moment_on_and_up_to_another() {
+    let machine = Machine::new();
+    machine.add_ada();
+    machine.done(&["user", "disable", "ada"]);
+    machine.done(&["user", "enable", "ada"]);
+    let all = machine.run(&["audit", "--json"]).json_lines();
+    let times: Vec<_> = all.iter().map(|event| event["time"].as_str().unwrap()).collect();
+    let told = |arguments: &[&str]| machine.run(&[&["audit", "--json"][..], arguments].concat()).json_lines();
+    assert_eq!(told(&["--since", times[1]]), all[1..], "that moment is meant, too");
+    assert_eq!(told(&["--until", times[1]]), all[..1], "that moment isn't meant");
+    assert_eq!(told(&["--since", times[1], "--until", times[2]]), all[1..2]);
+    assert_eq!((told(&["--since", "1h"]), told(&["--until", "1h"])), (all.clone(), vec![]));
+    assert_eq!(told(&["--since", times[0], "--name", "user.changed", "--limit", "1"]), all[..1]);
+    for wrong in ["yesterday", "", "2027-01-15", "-1h", "1 h"] {
+        let ran = machine.run(&["audit", &format!("--since={wrong}")]);
+        assert_eq!(ran.status, Some(2), "{wrong}");
+        assert!(ran.complaint.contains("or how long ago, such as 2h or 7d"), "{}", ran.complaint);
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The command as its user runs it: output and exit status.
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod configuration;

@@ -84,12 +84,13 @@ fn ot3_one_time_passwords_are_reset_and_the_sessions_ended() {
 #[test]
 fn the_same_story_in_json() {
     let machine = Machine::new();
-    let add = ["user", "add", "--email", "Ada@Example.org", "--username", "Ada", "--role", "operator", "--verified"];
-    let added = machine.run(&[&add[..], &["--json"]].concat()).json();
+    let add = ["user", "add", "--email", "Ada@Example.org", "--username", "Ada", "--role", "operator"];
+    let add = [&add[..], &["--password-stdin", "--verified", "--json"]].concat();
+    let added = machine.run_with(&add, PASSWORD.as_bytes()).json();
     let id = added["user"]["id"].as_str().unwrap();
     let expected = serde_json::json!({
         "id": id, "email": "Ada@Example.org", "username": "Ada", "fields": {}, "role": "operator", "status": "active",
-        "email_verified": true, "has_password": false, "created_at": added["user"]["created_at"],
+        "email_verified": true, "has_password": true, "created_at": added["user"]["created_at"],
     });
     assert_eq!(added["user"], expected);
     assert_eq!(machine.run(&["user", "list", "--json"]).json_lines(), [expected]);
@@ -101,32 +102,26 @@ fn the_same_story_in_json() {
 }
 
 #[test]
-fn an_account_without_password_is_said_to_have_none() {
-    let machine = Machine::new();
-    let added = machine.done(&["user", "add", "--email", "ada@example.org"]);
-    assert_eq!(added, "ada@example.org: added as user, without a password: nobody can log in with one\n");
-    assert_eq!(
-        log_in(&machine.service(), "ada@example.org", "", Client::default()).unwrap_err(),
-        "invalid_credentials"
-    );
-}
-
-#[test]
 fn what_is_refused_ends_with_1_and_is_told_with_its_code() {
     let machine = Machine::new();
     machine.add_ada();
     let add = |email, more: &[&'static str]| [&["user", "add", "--email", email][..], more].concat();
+    let linked = |email| add(email, &["--print-link"]);
+    let named = |username| add("eve@example.org", &["--print-link", "--username", username]);
     let cases = [
-        (add("ADA@example.org", &[]), "email_taken", "the e-mail address has an account already"),
-        (add("eve@example.org", &["--username", "Ada"]), "username_taken", "the username is taken"),
-        (add("eve@example.org", &["--username", "\u{430}da"]), "username_taken", "the username is taken"),
-        (add("eve@example.org", &["--username", "a b"]), "invalid_username", "the username isn't valid: "),
-        (add("eve", &[]), "invalid_email", "the e-mail address isn't valid: "),
+        (linked("ADA@example.org"), "email_taken", "the e-mail address has an account already"),
+        (named("Ada"), "username_taken", "the username is taken"),
+        (named("\u{430}da"), "username_taken", "the username is taken"),
+        (named("a b"), "invalid_username", "the username isn't valid: "),
+        (linked("eve"), "invalid_email", "the e-mail address isn't valid: "),
         (add("eve@example.org", &["--password-stdin"]), "password_too_weak", "the password doesn't meet every rule: "),
         (vec!["user", "disable", "eve@example.org"], "not_found", "no account has this e-mail address or username"),
         (vec!["user", "enable", "\u{430}da"], "not_found", "no account has"),
         (vec!["user", "unlock", ""], "not_found", "no account has"),
         (vec!["user", "end-sessions", "a b"], "not_found", "no account has"),
+        (vec!["user", "show", "eve"], "not_found", "no account has"),
+        (vec!["user", "role", "eve", "admin"], "not_found", "no account has"),
+        (vec!["user", "delete", "eve", "--yes"], "not_found", "no account has"),
         (vec!["audit", "--user", "eve"], "not_found", "no account has"),
     ];
     for (arguments, code, detail) in cases {
@@ -185,6 +180,10 @@ fn wrong_usage_and_what_is_not_built_in_end_with_2() {
         (&["user", "add"], "--email <EMAIL>"),
         (&["user", "add", "--email", "a@b.example", "--role", "Chief Guard"], "a role is 1 to 64 of a-z, 0-9, - and _"),
         (&["user", "add", "--email", "a@b.example", "--password", "x"], "--password-stdin"),
+        (&["user", "add", "--email", "a@b.example", "--verified"], "--password-stdin"),
+        (&["user", "add", "--email", "a@b.example", "--password-stdin", "--print-link"], "cannot be used with"),
+        (&["user", "role", "ada", "Chief Guard"], "a role is 1 to 64 of a-z, 0-9, - and _"),
+        (&["user", "role", "ada"], "<ROLE>"),
         (&["user", "list", "--limit", "0"], "--limit <N>"),
         (&["audit", "--name", "user.chnged"], "a similar value exists: 'user.changed'"),
     ] {
