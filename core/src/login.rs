@@ -435,14 +435,28 @@ impl Engine {
         Ok(token)
     }
 
-    /// The login that a ticket stands for; left where it is.
+    /// The login that a ticket stands for; left where it is. A step in a mode that is offered no more is refused before
+    /// anything is looked at or changed.
     async fn peek(&self, token: &TicketToken) -> Result<LoginProgress, Failure<LoginRefusal>> {
-        match self.tickets().peek(&TicketKey::from(token), self.now()).await?.map(|ticket| ticket.grant) {
+        match self.peek_grant(token).await? {
+            Some(Grant::Login(progress)) if !self.policy().login.modes.contains(&progress.mode) => {
+                let event = self.event(AuditName::LoginFailed, &progress.client)?.of_user(progress.user);
+                let event = event.refused_by("login.modes").with("code", LoginRefusal::ModeDisabled.code());
+                self.record([event]).await?;
+                Err(Failure::Refused(LoginRefusal::ModeDisabled))
+            }
             Some(Grant::Login(progress)) => Ok(progress),
             Some(Grant::TotpSetup(_) | Grant::FirstAdministrator) | None => {
                 Err(Failure::Refused(LoginRefusal::TicketInvalid))
             }
         }
+    }
+
+    /// What a ticket of a login or set-up stands for. It lives no longer than the policy of the moment says, either.
+    pub(crate) async fn peek_grant(&self, token: &TicketToken) -> Result<Option<Grant>, Fault> {
+        let (now, lifetime) = (self.now(), self.policy().login.ticket);
+        let ticket = self.tickets().peek(&TicketKey::from(token), now).await?;
+        Ok(ticket.filter(|ticket| now < ticket.issued_at.after(lifetime)).map(|ticket| ticket.grant))
     }
 
     /// Uses the ticket up: of any number of callers one goes on.

@@ -99,6 +99,12 @@ const RULES: &[Rule] = &[
         "sign_up.invitation",
         "ask whoever sent it for another one",
     ),
+    rule(
+        "login.modes",
+        "that way to log in isn't offered, or isn't any more since that login began",
+        "login.modes",
+        "log in in a mode that the policy lists",
+    ),
     rule("user.status", "the account is disabled", "", "an administrator can enable it: `doorwarden user enable`"),
     rule(
         "sign_up.verify_email",

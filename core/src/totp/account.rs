@@ -141,8 +141,7 @@ impl Engine {
         code: &TypedCode,
         client: &Client,
     ) -> Result<Vec<RecoveryCode>, Failure<TotpRefusal>> {
-        let peeked = self.tickets().peek(&TicketKey::from(ticket), self.now()).await?;
-        let pending = match peeked.map(|ticket| ticket.grant) {
+        let pending = match self.peek_grant(ticket).await? {
             Some(Grant::TotpSetup(pending)) if (pending.user, pending.session) == (session.user, session.id) => pending,
             Some(Grant::TotpSetup(_) | Grant::Login(_) | Grant::FirstAdministrator) | None => {
                 return Err(Failure::Refused(TotpRefusal::TicketInvalid));

@@ -12,7 +12,7 @@ use crate::store::{Change, CommitError, UserKey, Write};
 use crate::ticket::TicketKey;
 use crate::token::TicketToken;
 use crate::totp::mails::Occasion;
-use crate::totp::{RecoveryCode, Redeemed, Seed, Totp, TotpRefusal, TypedCode};
+use crate::totp::{RecoveryCode, Redeemed, Seed, Totp, TotpMode, TotpRefusal, TypedCode};
 use crate::user::{User, UserId};
 
 /// A code that somebody gives for something.
@@ -104,6 +104,9 @@ impl Engine {
         let sealed = seed.seal(redeeming.user, self.keys(), self.random())?;
         for _ in 0..DECISIONS {
             let (policy, now) = (self.policy(), self.now());
+            if policy.totp.mode == TotpMode::Off {
+                return Err(Failure::Refused(TotpRefusal::Forbidden));
+            }
             let user = self.owner(redeeming.user).await?;
             if user.totp.is_some() {
                 return Err(Failure::Refused(TotpRefusal::AlreadyEnabled));
