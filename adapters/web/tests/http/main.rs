@@ -26,6 +26,10 @@ mod hosts;
 mod invitations;
 mod keypairs;
 #[cfg(test)]
+mod midway;
+#[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod origins;
 #[cfg(test)]
 mod passwords;

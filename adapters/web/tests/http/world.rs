@@ -138,6 +138,7 @@ impl World {
 }
 
 /// An authenticator application, set up by the secret that a reply shows.
+#[derive(Clone)]
 pub(crate) struct Authenticator(String);
 
 impl Authenticator {
