@@ -9,7 +9,7 @@ use crate::mailbox::{mails, mails_to};
 use crate::process::{CHEAP, Folder, PASSWORD, Portal, WITHOUT_MAILS};
 
 /// Three portals, started at once on an empty folder.
-fn three(folder: &Folder) -> Vec<Portal> {
+pub(crate) fn three(folder: &Folder) -> Vec<Portal> {
     at_once(3, |_| folder.start())
 }
 

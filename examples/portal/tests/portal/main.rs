@@ -1,6 +1,8 @@
 //! The portal as a program: started on an empty folder, driven over the network, killed, configured, stopped.
 
 #[cfg(test)]
+mod authenticator;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod configuration;
@@ -20,6 +22,8 @@ mod outage;
 mod pages;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod races;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
