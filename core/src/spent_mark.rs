@@ -14,6 +14,9 @@ pub enum MarkKind {
 }
 
 impl MarkKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::RequestNonce, Self::Assertion];
+
     /// The stable name, as adapters store it.
     pub const fn name(self) -> &'static str {
         match self {
