@@ -12,6 +12,7 @@ pub(crate) enum Need {
     Clippy,
     Node,
     Chromium,
+    Redis,
 }
 
 impl Need {
@@ -22,6 +23,7 @@ impl Need {
             Self::Clippy => component(root, "clippy", "clippy"),
             Self::Node => node(root).map(drop),
             Self::Chromium => chromium(root).map(drop),
+            Self::Redis => redis(root),
         }
     }
 }
@@ -46,6 +48,14 @@ pub(crate) fn chromium(root: &Path) -> Result<PathBuf, Failed> {
         apt_install(root, &["chromium"], "set CHROMIUM to the path of a Chromium")?;
     }
     in_path("chromium").ok_or_else(|| Failed::new("chromium was installed but isn't in PATH: set CHROMIUM"))
+}
+
+/// The servers that tests of the Redis adapter start themselves.
+fn redis(root: &Path) -> Result<(), Failed> {
+    match in_path("redis-server").and(in_path("redis-cli")) {
+        Some(_) => Ok(()),
+        None => apt_install(root, &["redis-server"], "install a Redis server, 6 or later, with redis-cli"),
+    }
 }
 
 /// The oldest Node that playwright-core starts on.
