@@ -54,7 +54,7 @@ pub(crate) fn chromium(root: &Path) -> Result<PathBuf, Failed> {
 fn redis(root: &Path) -> Result<(), Failed> {
     match in_path("redis-server").and(in_path("redis-cli")) {
         Some(_) => Ok(()),
-        None => apt_install(root, &["redis-server"], "install a Redis server, 6 or later, with redis-cli"),
+        None => apt_install(root, &["redis-server", "openssl"], "install a Redis server, 6 or later, with redis-cli"),
     }
 }
 

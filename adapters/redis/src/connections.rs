@@ -147,17 +147,12 @@ impl Link {
 
     /// The answer to one command.
     pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
-        let value = self.on_connection(async |connection| connection.command(command).await).await?;
-        redis::from_redis_value(value).map_err(|error| Trouble::Redis(error.into()))
+        read(self.on_connection(&Work::Command(command)).await?)
     }
 
     /// The answers to commands on keys of one partition, in one round trip.
     pub(crate) async fn together<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, Trouble> {
-        self.on_connection(async |connection| match connection {
-            Connection::One(one) => commands.query_async(one).await,
-            Connection::Cluster(cluster) => commands.query_async(cluster).await,
-        })
-        .await
+        read(self.on_connection(&Work::Together(commands)).await?)
     }
 
     /// The answers to commands that each have a partition of their own.
@@ -198,18 +193,8 @@ impl Link {
 
     /// What each server says about itself.
     pub(crate) async fn info(&self) -> Result<Vec<String>, Trouble> {
-        let command = redis::cmd("INFO");
-        let value = self
-            .on_connection(async |connection| match connection {
-                Connection::One(one) => one.req_packed_command(&command).await?.extract_error(),
-                Connection::Cluster(cluster) => {
-                    let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, None));
-                    cluster.route_command(command.clone(), all).await?.extract_error()
-                }
-            })
-            .await?;
         let mut texts = Vec::new();
-        collect_texts(value, &mut texts);
+        collect_texts(self.on_connection(&Work::Everywhere(&redis::cmd("INFO"))).await?, &mut texts);
         Ok(texts)
     }
 
@@ -224,21 +209,34 @@ impl Link {
         }
     }
 
-    async fn on_connection<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut Connection) -> Result<T, redis::RedisError>,
-    ) -> Result<T, Trouble> {
+    /// Does it on the connection, and once more on another one if that was closed meanwhile: a server that ends idle
+    /// connections, or was started again, costs nobody a fault. What scripts change is the same if it comes twice.
+    async fn on_connection(&self, work: &Work<'_>) -> Result<Value, Trouble> {
         let (mut connection, made) = self.connection().await?;
-        let done = work(&mut connection).await.map_err(Trouble::from);
-        if let Err(trouble) = &done
-            && self.is_spent_by(trouble)
-        {
-            let mut state = self.state.lock().await;
-            if state.made == made {
-                state.connection = None;
+        let done = connection.run(work).await.map_err(Trouble::from);
+        match &done {
+            Err(trouble) if self.is_spent_by(trouble) => {
+                self.discard(made).await;
+                if !trouble.is_closed_connection() {
+                    return done;
+                }
             }
+            _ => return done,
+        }
+        let (mut connection, made) = self.connection().await?;
+        let done = connection.run(work).await.map_err(Trouble::from);
+        if done.as_ref().is_err_and(|trouble| self.is_spent_by(trouble)) {
+            self.discard(made).await;
         }
         done
+    }
+
+    /// The next one who asks makes another connection, unless somebody has.
+    async fn discard(&self, made: u64) {
+        let mut state = self.state.lock().await;
+        if state.made == made {
+            state.connection = None;
+        }
     }
 
     /// A cluster's connection mends itself, unless it knows no node any more.
@@ -295,14 +293,35 @@ impl Link {
     }
 }
 
+/// What is asked of the server.
+enum Work<'a> {
+    Command(&'a Cmd),
+    Together(&'a Pipeline),
+    /// Of every node of a cluster.
+    Everywhere(&'a Cmd),
+}
+
 impl Connection {
-    async fn command(&mut self, command: &Cmd) -> Result<Value, redis::RedisError> {
-        match self {
-            Self::One(one) => one.req_packed_command(command).await?,
-            Self::Cluster(cluster) => cluster.req_packed_command(command).await?,
+    async fn run(&mut self, work: &Work<'_>) -> Result<Value, redis::RedisError> {
+        match (self, work) {
+            (Self::One(one), Work::Command(command) | Work::Everywhere(command)) => {
+                one.req_packed_command(command).await?.extract_error()
+            }
+            (Self::Cluster(cluster), Work::Command(command)) => {
+                cluster.req_packed_command(command).await?.extract_error()
+            }
+            (Self::Cluster(cluster), Work::Everywhere(command)) => {
+                let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllNodes, None));
+                cluster.route_command((*command).clone(), all).await?.extract_error()
+            }
+            (Self::One(one), Work::Together(commands)) => commands.query_async(one).await,
+            (Self::Cluster(cluster), Work::Together(commands)) => commands.query_async(cluster).await,
         }
-        .extract_error()
     }
+}
+
+fn read<T: FromRedisValue>(value: Value) -> Result<T, Trouble> {
+    redis::from_redis_value(value).map_err(|error| Trouble::Redis(error.into()))
 }
 
 /// Doubles from one try to the next, and is never the same for two processes.

@@ -62,6 +62,11 @@ impl Trouble {
         }
     }
 
+    /// Whether the connection was closed before the answer came.
+    pub(crate) fn is_closed_connection(&self) -> bool {
+        matches!(self, Self::Redis(error) if error.is_connection_dropped())
+    }
+
     /// Whether the connection that it came from is of no more use.
     pub(crate) fn ends_connection(&self) -> bool {
         match self {

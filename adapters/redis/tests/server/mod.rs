@@ -15,6 +15,7 @@ use doorwarden_redis::RedisConfig;
 pub(crate) struct Server {
     folder: tempfile::TempDir,
     port: u16,
+    kind: &'static str,
     settings: Vec<String>,
     running: Mutex<Option<Child>>,
 }
@@ -27,9 +28,18 @@ impl Server {
 
     /// A server with these settings.
     pub(crate) fn with(settings: &[&str]) -> Self {
+        Self::on_port("--port", settings)
+    }
+
+    /// A server that speaks TLS alone.
+    pub(crate) fn with_tls(settings: &[&str]) -> Self {
+        Self::on_port("--tls-port", &[&["--port", "0"], settings].concat())
+    }
+
+    fn on_port(kind: &'static str, settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
-        let server = Self { folder, port: free_port(), settings, running: Mutex::default() };
+        let server = Self { folder, port: free_port(), kind, settings, running: Mutex::default() };
         server.up();
         server
     }
@@ -54,7 +64,7 @@ impl Server {
     pub(crate) fn up(&self) {
         let port = self.port.to_string();
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &port, "--dir"]).arg(self.folder.path());
+        command.args(["--bind", "127.0.0.1", self.kind, &port, "--dir"]).arg(self.folder.path());
         command.args(["--daemonize", "no", "--logfile", "log"]).args(&self.settings);
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         let child = started.unwrap_or_else(|error| panic!("no Redis server ({error}): `apt-get install redis-server`"));
