@@ -182,6 +182,10 @@ audit_names! {
     UserImported = "user.imported",
     /// An account was deleted, with all that hung on it.
     UserDeleted = "user.deleted",
+    /// A mail will not be sent any more.
+    MailGivenUp = "mail.given_up",
+    /// A delivery of the outbox can't be read; it is kept and carried out no more.
+    DeliverySetAside = "delivery.set_aside",
     /// A new policy came into force.
     PolicyChanged = "policy.changed",
     /// What the store keeps sealed was rewritten under the current seal key.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::AuditName;
+use crate::client::Client;
 use crate::engine::{Engine, unexpected};
 use crate::error::Fault;
 pub use crate::id::{DeliveryId, SessionId};
@@ -13,7 +15,7 @@ use crate::mail::{Mail, Promptness};
 use crate::random::SecureRandom;
 use crate::seal::{SealKeys, Sealed};
 use crate::session::EndReason;
-use crate::store::{Change, CommitError, Which, Write};
+use crate::store::{Change, CommitError, UserKey, Which, Write};
 use crate::time::Timestamp;
 use crate::user::{Revision, UserId};
 
@@ -34,6 +36,29 @@ pub struct Delivery {
     pub due_at: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
+}
+
+/// A delivery that is due.
+#[derive(Debug)]
+pub enum DueDelivery {
+    /// It can be carried out.
+    Readable(Delivery),
+    /// Its record can't be read.
+    Unreadable {
+        /// Which one.
+        id: DeliveryId,
+        /// Why.
+        fault: Fault,
+    },
+}
+
+/// How much the outbox holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OutboxSize {
+    /// Deliveries to be carried out, due or not.
+    pub waiting: u32,
+    /// Records that can't be read and wait for an operator.
+    pub set_aside: u32,
 }
 
 /// What to carry out.
@@ -74,12 +99,16 @@ pub enum Parcel {
 }
 
 impl Delivery {
+    /// When one that is set aside is due: never.
+    pub const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
     /// How long the process that committed or claimed a delivery has it for itself.
     pub const LEASE: Duration = Duration::from_secs(60);
     /// A mail that couldn't be sent for this long is given up and logged; sessions are ended whatever it takes.
     pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(3 * 86_400);
     /// A mail that the mail server refuses (its receiver isn't known, say) is given up after this long.
     pub const REFUSED_GIVEN_UP_AFTER: Duration = Duration::from_secs(3_600);
+    /// A record that can't be read may be of a newer release that runs beside this one, and is left to it for so long.
+    pub const LEFT_TO_OTHERS_FOR: Duration = Duration::from_secs(600);
     const FIRST_RETRY: Duration = Duration::from_secs(10);
     const LONGEST_RETRY: Duration = Duration::from_secs(3_600);
     const SEALED_AS: &str = "delivery mail";
@@ -164,17 +193,42 @@ impl Delivery {
         self
     }
 
-    /// The delivery after a try that failed, due again with back-off; `None` once a mail is given up, sooner where
-    /// trying again won't help by itself.
-    pub(crate) fn postponed(mut self, fault: &Fault, now: Timestamp) -> Option<Self> {
-        let patience = if fault.retryable() { Self::GIVEN_UP_AFTER } else { Self::REFUSED_GIVEN_UP_AFTER };
+    /// The delivery after a try that failed, due again with back-off; a mail is given up at last, sooner where trying
+    /// again won't help by itself.
+    pub(crate) fn postponed(mut self, fault: &Fault, now: Timestamp) -> Result<Self, GivenUp> {
+        let (patience, given_up) = match fault.retryable() {
+            true => (Self::GIVEN_UP_AFTER, GivenUp::Unreachable),
+            false => (Self::REFUSED_GIVEN_UP_AFTER, GivenUp::Refused),
+        };
         if matches!(self.parcel, Parcel::Mail(_)) && self.created_at.after(patience) <= now {
-            return None;
+            return Err(given_up);
         }
         let doubled = Self::FIRST_RETRY.saturating_mul(1 << self.attempts.min(16));
         self.attempts = self.attempts.saturating_add(1);
         self.due_at = now.after(doubled.min(Self::LONGEST_RETRY));
-        Some(self)
+        Ok(self)
+    }
+}
+
+/// Why a mail isn't tried any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// What it is for doesn't work any more.
+    LinkLapsed,
+    /// The mail server won't have it.
+    Refused,
+    /// No mail server takes it.
+    Unreachable,
+}
+
+impl GivenUp {
+    /// The rule, as the trail names it.
+    const fn rule(self) -> &'static str {
+        match self {
+            Self::LinkLapsed => "mail.link_lapsed",
+            Self::Refused => "mail.refused",
+            Self::Unreachable => "mail.unreachable",
+        }
     }
 }
 
@@ -188,7 +242,7 @@ impl Engine {
     /// Carries out a delivery that this process holds the lease of; `false` if it is to be tried again.
     pub(crate) async fn carry_out(&self, delivery: Delivery) -> Result<bool, Fault> {
         let outcome = match &delivery.parcel {
-            Parcel::Mail(sealed) => self.send_sealed(&delivery, sealed).await,
+            Parcel::Mail(sealed) => return self.carry_mail(&delivery, sealed).await,
             Parcel::EndSession { user, session, reason } => self.end_all(*user, Which::One(*session), *reason).await,
             Parcel::EndSessions { user, except, reason } => {
                 self.end_all(*user, except.map_or(Which::All, Which::AllBut), *reason).await
@@ -199,36 +253,87 @@ impl Engine {
                 self.lockouts().lift(&subject, Forgiven::Passwords, self.now()).await.map(drop)
             }
         };
-        if let Err(fault) = &outcome {
-            tracing::warn!(delivery = %delivery.id, attempts = delivery.attempts, %fault, "a delivery failed");
-        }
-        let done = outcome.is_ok();
-        let write = match outcome {
-            Ok(()) => Write::Delete(delivery),
-            Err(fault) => match delivery.clone().postponed(&fault, self.now()) {
-                Some(postponed) => Write::Update(postponed),
-                None => {
-                    tracing::error!(delivery = %delivery.id, "a mail was given up");
-                    Write::Delete(delivery)
-                }
-            },
-        };
-        match self.directory().commit(&[Change::Delivery(write)]).await {
-            // Stale: the lease ran out and another process has it; mails may come twice, never not at all.
-            Ok(()) | Err(CommitError::Stale) => Ok(done),
-            Err(other) => Err(unexpected(other)),
-        }
+        self.conclude(&delivery, None, outcome).await
     }
 
     async fn end_all(&self, user: UserId, which: Which, reason: EndReason) -> Result<(), Fault> {
         self.sessions().end(user, which, reason, self.now()).await.map(drop)
     }
 
-    async fn send_sealed(&self, delivery: &Delivery, sealed: &Sealed) -> Result<(), Fault> {
-        let mail = delivery.open_mail(sealed, self.keys())?;
-        match self.mailer() {
+    async fn carry_mail(&self, delivery: &Delivery, sealed: &Sealed) -> Result<bool, Fault> {
+        let mail = match delivery.open_mail(sealed, self.keys()) {
+            Ok(mail) => mail,
+            Err(fault) => return self.conclude(delivery, None, Err(fault)).await,
+        };
+        if mail.useless_from.is_some_and(|from| from <= self.now()) {
+            self.give_up(delivery, Some(&mail), GivenUp::LinkLapsed).await?;
+            return Ok(false);
+        }
+        let outcome = match self.mailer() {
             Some(mailer) => mailer.send(&mail).await,
             None => Err(Fault::new("sending mail", mail.to.masked(), "the engine has no mailer")),
+        };
+        self.conclude(delivery, Some(&mail), outcome).await
+    }
+
+    /// Notes what came of a try.
+    async fn conclude(
+        &self,
+        delivery: &Delivery,
+        mail: Option<&Mail>,
+        outcome: Result<(), Fault>,
+    ) -> Result<bool, Fault> {
+        let Err(fault) = outcome else {
+            self.note_delivery(&[Change::Delivery(Write::Delete(delivery.clone()))]).await?;
+            return Ok(true);
+        };
+        tracing::warn!(delivery = %delivery.id, attempts = delivery.attempts, %fault, "a delivery failed");
+        match delivery.clone().postponed(&fault, self.now()) {
+            Ok(postponed) => self.note_delivery(&[Change::Delivery(Write::Update(postponed))]).await?,
+            Err(given_up) => self.give_up(delivery, mail, given_up).await?,
+        }
+        Ok(false)
+    }
+
+    async fn give_up(&self, delivery: &Delivery, mail: Option<&Mail>, why: GivenUp) -> Result<(), Fault> {
+        let event = self.event(AuditName::MailGivenUp, &Client::default())?.refused_by(why.rule());
+        let event = event.with("delivery", delivery.id.to_string()).with("attempts", delivery.attempts);
+        let event = match mail {
+            Some(mail) => {
+                let event = event.with("kind", mail.kind.name());
+                match self.directory().user(UserKey::Email(mail.to.key())).await? {
+                    Some(user) => event.of_user(user.id),
+                    None => event.of_subject(mail.to.key()),
+                }
+            }
+            None => event,
+        };
+        tracing::error!(delivery = %delivery.id, rule = why.rule(), "a mail was given up");
+        self.note_delivery(&[Change::Delivery(Write::Delete(delivery.clone())), Change::Audit(event)]).await
+    }
+
+    async fn note_delivery(&self, changes: &[Change]) -> Result<(), Fault> {
+        match self.directory().commit(changes).await {
+            // Stale: the lease ran out and another process has it; mails may come twice, never not at all.
+            Ok(()) | Err(CommitError::Stale) => Ok(()),
+            Err(other) => Err(unexpected(other)),
+        }
+    }
+
+    /// Keeps a delivery that can't be read out of the way of the others, and says so.
+    pub(crate) async fn set_aside(&self, id: DeliveryId, fault: &Fault) -> Result<(), Fault> {
+        if self.now() < id.created_at().after(Delivery::LEFT_TO_OTHERS_FOR) {
+            return Ok(());
+        }
+        let event = self.event(AuditName::DeliverySetAside, &Client::default())?.with("delivery", id.to_string());
+        match self.directory().commit(&[Change::SetAside(id), Change::Audit(event)]).await {
+            Ok(()) => {
+                tracing::error!(delivery = %id, %fault, "a delivery can't be read and is set aside");
+                Ok(())
+            }
+            // Another process was quicker.
+            Err(CommitError::Stale) => Ok(()),
+            Err(other) => Err(unexpected(other)),
         }
     }
 }
@@ -267,12 +372,12 @@ mod tests {
     fn a_mail_is_given_up_after_three_days_and_ending_sessions_never() {
         let sealed = SealKeys::new(&[1; 32], &[]).seal(b"mail", "mail", b"", &SystemRandom).unwrap();
         let mail = Delivery { parcel: Parcel::Mail(sealed), ..delivery() };
-        assert!(mail.clone().postponed(&may_pass(), at(3 * 86_400 - 1)).is_some());
-        assert!(mail.clone().postponed(&may_pass(), at(3 * 86_400)).is_none());
+        assert!(mail.clone().postponed(&may_pass(), at(3 * 86_400 - 1)).is_ok());
+        assert_eq!(mail.clone().postponed(&may_pass(), at(3 * 86_400)), Err(GivenUp::Unreachable));
         let refused = Fault::lasting("sending", "mail", "550 no such user");
-        assert!(mail.clone().postponed(&refused, at(3_599)).is_some(), "an operator may mend it");
-        assert!(mail.postponed(&refused, at(3_600)).is_none());
-        assert!(delivery().postponed(&refused, at(300 * 86_400)).is_some());
+        assert!(mail.clone().postponed(&refused, at(3_599)).is_ok(), "an operator may mend it");
+        assert_eq!(mail.postponed(&refused, at(3_600)), Err(GivenUp::Refused));
+        assert!(delivery().postponed(&refused, at(300 * 86_400)).is_ok());
     }
 
     #[test]

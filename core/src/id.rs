@@ -31,6 +31,12 @@ macro_rules! ids {
                 Self(Uuid::from_bytes(bytes))
             }
 
+            /// When it was created, to the millisecond.
+            pub const fn created_at(&self) -> Timestamp {
+                let [a, b, c, d, e, f, ..] = *self.as_bytes();
+                Timestamp::from_millis(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+            }
+
             /// The id's 16 bytes, which sort by creation.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()

@@ -45,6 +45,9 @@ pub struct Mail {
     pub html: String,
     /// When it was written.
     pub at: Timestamp,
+    /// From when on it isn't worth sending: its link doesn't work any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub useless_from: Option<Timestamp>,
 }
 
 impl fmt::Debug for Mail {
@@ -166,6 +169,7 @@ impl Engine {
     pub(crate) fn write_mail<F: Facts>(&self, to: &Email, locale: Option<&str>, facts: &F) -> Result<Mail, Fault> {
         const DOING: &str = "writing mail";
         let (policy, now, kind) = (self.policy(), self.now(), F::KIND);
+        let useless_from = facts.worth_sending_for().map(|length| now.after(length));
         let facts = serde_json::to_value(facts).map_err(|source| Fault::lasting(DOING, kind.name(), source))?;
         let heading = Heading {
             service: &policy.service,
@@ -176,7 +180,7 @@ impl Engine {
         let language = Language::of(locale, &policy.locales);
         let letter = self.mail_templates().write(kind, language, &heading, &facts);
         let Letter { subject, text, html } = letter.map_err(|source| Fault::lasting(DOING, kind.name(), source))?;
-        Ok(Mail { kind, from: policy.mail.from.clone(), to: to.clone(), subject, text, html, at: now })
+        Ok(Mail { kind, from: policy.mail.from.clone(), to: to.clone(), subject, text, html, at: now, useless_from })
     }
 
     /// A mail to an account's owner, to be committed with what it tells; none where no mails are sent.

@@ -20,7 +20,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition, AuditRecord, EventId};
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{Delivery, DeliveryId, DueDelivery, OutboxSize};
 use crate::error::Fault;
 use crate::invitation::{Invitation, InvitationId};
 use crate::keypair::{AccessKey, Keypair, KeypairId};
@@ -83,6 +83,8 @@ pub enum Change {
     },
     /// Something to carry out after the commit.
     Delivery(Write<Delivery>),
+    /// A delivery that can't be read is kept and isn't due any more: it must be there and not be set aside yet.
+    SetAside(DeliveryId),
     /// A fact that becomes true once and for ever, such as "the first administrator was made".
     Mark(Marker),
     /// A marker gets another value: it must stand and have the value `was`, else the commit is stale.
@@ -245,6 +247,9 @@ pub struct Retention {
 /// 12. A marker gets another value only where it has the one that the change names: of any number of such commits on
 ///     one value exactly one succeeds.
 /// 13. `registrations` and `deliveries` show each record that was there all the time once, in order of ids.
+/// 14. A delivery that can't be read keeps no other from being due: `due_deliveries` names it in its place. Once it is
+///     set aside, which of any number of callers one does, it is due no more until it is written anew; its record stays
+///     as it is.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
     /// The user of a key.
@@ -304,14 +309,18 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Both ends of the audit chain, once it is begun.
     async fn audit_chain(&self) -> Result<Option<AuditChain>, Fault>;
 
-    /// Deliveries due at `now`, oldest first, at most `limit`. Claim one by updating it.
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault>;
+    /// Deliveries due at `now`, oldest first, at most `limit`. Claim one by updating it, set it aside if it can't be
+    /// read.
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<DueDelivery>, Fault>;
 
     /// Deliveries in order of ids, due or not, only those after `after`, at most `limit`.
     async fn deliveries(&self, after: Option<DeliveryId>, limit: usize) -> Result<Vec<Delivery>, Fault>;
 
     /// The delivery of an id.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault>;
+
+    /// How many deliveries wait, due or not, and how many are set aside.
+    async fn outbox_size(&self) -> Result<OutboxSize, Fault>;
 
     /// The value of a marker.
     async fn marker(&self, name: &str) -> Result<Option<String>, Fault>;

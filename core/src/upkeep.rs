@@ -4,7 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::delivery::{Delivery, Parcel};
+use crate::delivery::{Delivery, DueDelivery, Parcel};
 use crate::engine::{Engine, Inner};
 use crate::error::Fault;
 use crate::invitation::Invitation;
@@ -137,7 +137,13 @@ impl Engine {
 
     pub(crate) async fn deliver_due(&self) -> Result<usize, Fault> {
         let mut done = 0;
-        let mut due = self.directory().due_deliveries(self.now(), BATCH).await?;
+        let mut due = Vec::new();
+        for delivery in self.directory().due_deliveries(self.now(), BATCH).await? {
+            match delivery {
+                DueDelivery::Readable(delivery) => due.push(delivery),
+                DueDelivery::Unreadable { id, fault } => self.set_aside(id, &fault).await?,
+            }
+        }
         // A mail server that is slow to answer keeps no session alive.
         due.sort_by_key(|delivery| matches!(delivery.parcel, Parcel::Mail(_)));
         for delivery in due {

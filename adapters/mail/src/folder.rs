@@ -112,6 +112,7 @@ mod tests {
             text: "Greetings: https://id.example.org/verify-email?token=dwl_x\n".to_owned(),
             html: "<p>Greetings</p>".to_owned(),
             at: Timestamp::from_millis(1_800_000_000_000),
+            useless_from: None,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Whether a change is applied is decided by the row count of one conditional statement.
 
-use doorwarden_core::delivery::Delivery;
+use doorwarden_core::delivery::{Delivery, DeliveryId};
 use doorwarden_core::invitation::{Invitation, InvitationId};
 use doorwarden_core::keypair::Keypair;
 use doorwarden_core::registration::{PendingRegistration, RegistrationId};
@@ -45,6 +45,7 @@ statements! {
         ON CONFLICT DO NOTHING";
     UPDATE_DELIVERY = "UPDATE deliveries SET revision = ?3, due_at = ?4, body = ?5 WHERE id = ?1 AND revision = ?2";
     DELETE_DELIVERY = "DELETE FROM deliveries WHERE id = ?1 AND revision = ?2";
+    SET_DELIVERY_ASIDE = "UPDATE deliveries SET due_at = ?2 WHERE id = ?1 AND due_at < ?2";
     MARK = "INSERT INTO markers (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
     REMARK = "UPDATE markers SET value = ?2 WHERE name = ?1 AND value = ?3";
 }
@@ -84,6 +85,7 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Applied {
         Change::Delivery(Write::Create(delivery)) => create_delivery(connection, delivery),
         Change::Delivery(Write::Update(delivery)) => update_delivery(connection, delivery),
         Change::Delivery(Write::Delete(delivery)) => delete_delivery(connection, delivery),
+        Change::SetAside(id) => set_delivery_aside(connection, *id),
         Change::Mark(marker) => mark(connection, marker),
         Change::Remark { marker, was } => {
             unless_none(connection.prepare_cached(REMARK)?.execute([&*marker.name, &*marker.value, was])?)
@@ -237,6 +239,12 @@ fn update_delivery(connection: &Connection, delivery: &Delivery) -> Applied {
         to_body(&next)?
     ];
     unless_none(connection.prepare_cached(UPDATE_DELIVERY)?.execute(columns)?)
+}
+
+/// The body stays as it is, whatever it holds.
+fn set_delivery_aside(connection: &Connection, id: DeliveryId) -> Applied {
+    let columns = params![id.as_bytes(), Delivery::NEVER.as_millis()];
+    unless_none(connection.prepare_cached(SET_DELIVERY_ASIDE)?.execute(columns)?)
 }
 
 fn delete_delivery(connection: &Connection, delivery: &Delivery) -> Applied {

@@ -1,9 +1,11 @@
 //! Users, registrations, invitations, audit trail and outbox: [`Directory`]. How changes are applied stands in
 //! `commit.rs`, how the trail is read in `audit.rs`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use doorwarden_core::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition, AuditRecord, EventId};
-use doorwarden_core::delivery::{Delivery, DeliveryId};
+use doorwarden_core::delivery::{Delivery, DeliveryId, DueDelivery, OutboxSize};
 use doorwarden_core::error::Fault;
 use doorwarden_core::invitation::{Invitation, InvitationId};
 use doorwarden_core::keypair::{AccessKey, Keypair, KeypairId};
@@ -13,13 +15,13 @@ use doorwarden_core::store::{
 };
 use doorwarden_core::time::Timestamp;
 use doorwarden_core::user::{User, UserId};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::SqliteStore;
 use crate::audit;
 use crate::commit::{Conflict, apply};
 use crate::fault::{Trouble, Undone};
-use crate::record::{all, one, sql_limit};
+use crate::record::{all, each, one, sql_limit};
 use crate::schema::statements;
 
 statements! {
@@ -47,6 +49,8 @@ statements! {
     DUE_DELIVERIES = "SELECT id, body FROM deliveries WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2";
     DELIVERIES = "SELECT id, body FROM deliveries WHERE id > ?1 ORDER BY id LIMIT ?2";
     DELIVERY = "SELECT id, body FROM deliveries WHERE id = ?1";
+    OUTBOX_SIZE = "SELECT (SELECT count(*) FROM deliveries WHERE due_at < ?1),
+        (SELECT count(*) FROM deliveries WHERE due_at = ?1)";
     MARKER = "SELECT value FROM markers WHERE name = ?1";
     FREE_LAPSED_USERNAMES = "DELETE FROM usernames WHERE (holder, holder_kind) IN
         (SELECT id, 'registration' FROM registrations WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
@@ -178,10 +182,19 @@ impl Directory for SqliteStore {
         self.read("loading", "the audit chain", audit::chain)
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
-        self.read("loading deliveries", format_args!("due at {now}"), |c| {
-            all(c, "deliveries", DUE_DELIVERIES, params![now.as_millis(), sql_limit(limit)])
-        })
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<DueDelivery>, Fault> {
+        let until = now.min(Delivery::NEVER.before(Duration::from_millis(1)));
+        let each = self.read("loading deliveries", format_args!("due at {now}"), |c| {
+            each(c, "deliveries", DUE_DELIVERIES, params![until.as_millis(), sql_limit(limit)])
+        })?;
+        let due = |(id, delivery)| match delivery {
+            Ok(delivery) => DueDelivery::Readable(delivery),
+            Err(trouble) => {
+                let id = DeliveryId::from_bytes(id);
+                DueDelivery::Unreadable { id, fault: self.fault("loading delivery", id, trouble) }
+            }
+        };
+        Ok(each.into_iter().map(due).collect())
     }
 
     async fn deliveries(&self, after: Option<DeliveryId>, limit: usize) -> Result<Vec<Delivery>, Fault> {
@@ -193,6 +206,13 @@ impl Directory for SqliteStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
         self.read("loading delivery", id, |c| one(c, "deliveries", DELIVERY, [id.as_bytes()]))
+    }
+
+    async fn outbox_size(&self) -> Result<OutboxSize, Fault> {
+        let size = |row: &Row<'_>| Ok(OutboxSize { waiting: row.get(0)?, set_aside: row.get(1)? });
+        self.read("measuring", "the outbox", |c| {
+            Ok(c.prepare_cached(OUTBOX_SIZE)?.query_row([Delivery::NEVER.as_millis()], size)?)
+        })
     }
 
     async fn marker(&self, name: &str) -> Result<Option<String>, Fault> {

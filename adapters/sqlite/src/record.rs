@@ -41,6 +41,25 @@ pub(crate) fn all<T: DeserializeOwned>(
     Ok(values)
 }
 
+/// A row's key, and its value or why that can't be read.
+pub(crate) type Keyed<T> = ([u8; 16], Result<T, Trouble>);
+
+/// The values of all rows with their keys, each or why it can't be read.
+pub(crate) fn each<T: DeserializeOwned>(
+    connection: &Connection,
+    table: &'static str,
+    statement: &str,
+    params: impl Params,
+) -> Result<Vec<Keyed<T>>, Trouble> {
+    let mut statement = connection.prepare_cached(statement)?;
+    let mut rows = statement.query(params)?;
+    let mut values = Vec::new();
+    while let Some(row) = rows.next()? {
+        values.push((row.get(0)?, from_row(table, row)));
+    }
+    Ok(values)
+}
+
 /// A key column as it is written in SQL, so that the record that a fault names can be looked up.
 pub(crate) fn sql_blob(bytes: &[u8]) -> String {
     let mut text = String::from("x'");

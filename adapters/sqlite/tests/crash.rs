@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditName, EventId};
 use doorwarden_core::client::Client;
-use doorwarden_core::delivery::DeliveryId;
+use doorwarden_core::delivery::{DeliveryId, DueDelivery};
 use doorwarden_core::email::Email;
 use doorwarden_core::lockout::{Charge, Escalation, Forget, GuessId, GuessKind, LockoutRule, LockoutSubject, Verdict};
 use doorwarden_core::random::SystemRandom;
@@ -222,7 +222,11 @@ fn whole_sign_ups(store: &SqliteStore) -> BTreeSet<UserId> {
     let events = block_on(store.audit(&AuditFilter::default(), usize::MAX)).unwrap();
     let events: BTreeSet<_> = events.iter().filter_map(|(_, event)| event.user).collect();
     let deliveries = block_on(store.due_deliveries(NOW, usize::MAX)).unwrap();
-    let deliveries = deliveries.iter().map(|delivery| UserId::from_bytes(*delivery.id.as_bytes())).collect();
+    let user = |due: &DueDelivery| match due {
+        DueDelivery::Readable(delivery) => UserId::from_bytes(*delivery.id.as_bytes()),
+        DueDelivery::Unreadable { fault, .. } => panic!("{fault}"),
+    };
+    let deliveries = deliveries.iter().map(user).collect();
     assert_eq!(users, events, "half a commit");
     assert_eq!(users, deliveries, "half a commit");
     users

@@ -146,6 +146,24 @@ const RULES: &[Rule] = &[
         "wait up to an hour",
     ),
     rule(
+        "mail.link_lapsed",
+        "the link in it had lapsed before the mail could be handed over",
+        "mail.transport",
+        "look in the log for what the mail server said, mend that, and ask for another mail",
+    ),
+    rule(
+        "mail.refused",
+        "the mail server had refused it for an hour",
+        "mail.transport",
+        "look in the log for what the mail server said; the address may have no mailbox",
+    ),
+    rule(
+        "mail.unreachable",
+        "no mail server had taken it for three days",
+        "mail.transport",
+        "look in the log for what the mail server said, mend that, and ask for another mail",
+    ),
+    rule(
         "undo_links",
         "too many changes of the address can still be undone",
         "",

@@ -17,6 +17,11 @@ use crate::time::Timestamp;
 pub(crate) trait Facts: Serialize + Sized {
     const KIND: MailKind;
 
+    /// How long it is worth sending: where all that it is for is a link, as long as that works.
+    fn worth_sending_for(&self) -> Option<Duration> {
+        None
+    }
+
     /// One with everything and one with the least that there can be.
     fn examples() -> Vec<Self>;
 }
@@ -93,6 +98,10 @@ pub(crate) struct VerifyEmail {
 impl Facts for VerifyEmail {
     const KIND: MailKind = MailKind::VerifyEmail;
 
+    fn worth_sending_for(&self) -> Option<Duration> {
+        self.links.iter().map(|link| link.works_for).max()
+    }
+
     fn examples() -> Vec<Self> {
         let link = |from| MailedLink::example("verify-email", from);
         vec![Self { links: vec![link(Some(SOMEWHERE)), link(None)] }, Self { links: vec![link(None)] }]
@@ -120,6 +129,10 @@ pub(crate) struct ResetPassword {
 impl Facts for ResetPassword {
     const KIND: MailKind = MailKind::ResetPassword;
 
+    fn worth_sending_for(&self) -> Option<Duration> {
+        Some(self.link.works_for)
+    }
+
     fn examples() -> Vec<Self> {
         [Some(SOMEWHERE), None].map(|from| Self { link: MailedLink::example("reset-password", from) }).to_vec()
     }
@@ -134,6 +147,10 @@ pub(crate) struct SetPassword {
 impl Facts for SetPassword {
     const KIND: MailKind = MailKind::SetPassword;
 
+    fn worth_sending_for(&self) -> Option<Duration> {
+        Some(self.link.works_for)
+    }
+
     fn examples() -> Vec<Self> {
         [Some(SOMEWHERE), None].map(|from| Self { link: MailedLink::example("reset-password", from) }).to_vec()
     }
@@ -147,6 +164,10 @@ pub(crate) struct ConfirmEmail {
 
 impl Facts for ConfirmEmail {
     const KIND: MailKind = MailKind::ConfirmEmail;
+
+    fn worth_sending_for(&self) -> Option<Duration> {
+        Some(self.link.works_for)
+    }
 
     fn examples() -> Vec<Self> {
         [Some(SOMEWHERE), None].map(|from| Self { link: MailedLink::example("confirm-email", from) }).to_vec()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditPosition, AuditRecord, EventId};
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{Delivery, DeliveryId, DueDelivery, OutboxSize};
 use crate::error::Fault;
 use crate::invitation::{Invitation, InvitationId};
 use crate::keypair::{AccessKey, Keypair, KeypairId};
@@ -216,7 +216,7 @@ impl Directory for FaultyStore {
         self.call("Directory::audit_chain", self.directory.audit_chain()).await
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<DueDelivery>, Fault> {
         self.call("Directory::due_deliveries", self.directory.due_deliveries(now, limit)).await
     }
 
@@ -226,6 +226,10 @@ impl Directory for FaultyStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
         self.call("Directory::delivery", self.directory.delivery(id)).await
+    }
+
+    async fn outbox_size(&self) -> Result<OutboxSize, Fault> {
+        self.call("Directory::outbox_size", self.directory.outbox_size()).await
     }
 
     async fn marker(&self, name: &str) -> Result<Option<String>, Fault> {

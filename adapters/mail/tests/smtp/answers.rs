@@ -111,6 +111,7 @@ fn mail(to: &str, subject: &str) -> Mail {
         text: "https://id.example.org/verify-email?token=dwl_x\n".to_owned(),
         html: "<p>https://id.example.org/verify-email?token=dwl_x</p>\n".to_owned(),
         at: Timestamp::from_millis(1_800_000_000_000),
+        useless_from: None,
     }
 }
 

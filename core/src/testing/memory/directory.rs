@@ -5,12 +5,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::MemoryStore;
 use crate::audit::{AuditChain, AuditEvent, AuditFilter, AuditLink, AuditPosition, AuditRecord, EventId};
-use crate::delivery::{Delivery, DeliveryId};
+use crate::delivery::{Delivery, DeliveryId, DueDelivery, OutboxSize};
 use crate::error::Fault;
 use crate::invitation::{Invitation, InvitationId};
 use crate::keypair::{AccessKey, Keypair, KeypairId};
@@ -100,6 +101,7 @@ impl Tables {
             Change::AuditForget { through } => Ok(Some(self.forget(*through))),
             Change::Keypair(write) => self.write_keypair(write).map(Some),
             Change::Delivery(write) => self.write_delivery(write).map(Some),
+            Change::SetAside(id) => self.set_aside(*id).map(Some),
             Change::Mark(marker) => self.mark(marker).map(Some),
             Change::Remark { marker, was } => self.remark(marker, was).map(Some),
             Change::Require(requirement) => self.require(*requirement).map(|()| None),
@@ -263,6 +265,12 @@ impl Tables {
             Write::Create(_) | Write::Update(_) | Write::Delete(_) => return Err(CommitError::Stale),
         };
         Ok(Before::Delivery(delivery.id, set(&mut self.deliveries, delivery.id, after)))
+    }
+
+    fn set_aside(&mut self, id: DeliveryId) -> Result<Before, CommitError> {
+        let stored = self.deliveries.get(&id).filter(|stored| stored.due_at != Delivery::NEVER);
+        let after = Delivery { due_at: Delivery::NEVER, ..stored.ok_or(CommitError::Stale)?.clone() };
+        Ok(Before::Delivery(id, set(&mut self.deliveries, id, Some(after))))
     }
 
     fn write_event(&mut self, event: &AuditEvent) -> Before {
@@ -487,12 +495,11 @@ impl Directory for MemoryStore {
         Ok(self.state().directory.chain.clone())
     }
 
-    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<Delivery>, Fault> {
-        let state = self.state();
-        let mut due: Vec<Delivery> = state.directory.deliveries.values().filter(|d| d.due_at <= now).cloned().collect();
+    async fn due_deliveries(&self, now: Timestamp, limit: usize) -> Result<Vec<DueDelivery>, Fault> {
+        let (state, until) = (self.state(), now.min(Delivery::NEVER.before(Duration::from_millis(1))));
+        let mut due: Vec<&Delivery> = state.directory.deliveries.values().filter(|d| d.due_at <= until).collect();
         due.sort_by_key(|delivery| (delivery.due_at, delivery.id));
-        due.truncate(limit);
-        Ok(due)
+        Ok(due.into_iter().take(limit).cloned().map(DueDelivery::Readable).collect())
     }
 
     async fn deliveries(&self, after: Option<DeliveryId>, limit: usize) -> Result<Vec<Delivery>, Fault> {
@@ -503,6 +510,15 @@ impl Directory for MemoryStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, Fault> {
         Ok(self.state().directory.deliveries.get(&id).cloned())
+    }
+
+    async fn outbox_size(&self) -> Result<OutboxSize, Fault> {
+        let state = self.state();
+        let is_set_aside = |delivery: &&Delivery| delivery.due_at == Delivery::NEVER;
+        let (all, set_aside) =
+            (state.directory.deliveries.len(), state.directory.deliveries.values().filter(is_set_aside).count());
+        let count = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
+        Ok(OutboxSize { waiting: count(all - set_aside), set_aside: count(set_aside) })
     }
 
     async fn marker(&self, name: &str) -> Result<Option<String>, Fault> {

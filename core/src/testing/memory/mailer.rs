@@ -102,6 +102,7 @@ mod tests {
             text: String::new(),
             html: String::new(),
             at: Timestamp::from_millis(0),
+            useless_from: None,
         }
     }
 

@@ -92,6 +92,7 @@ macro_rules! directory_conformance {
             deliveries_are_claimed_once_by_100_workers,
             deliveries_are_paged_in_order_of_their_ids,
             a_claimed_delivery_is_done_only_by_who_claimed_it,
+            a_delivery_is_set_aside_by_one_of_100_and_kept,
         }
     };
 }

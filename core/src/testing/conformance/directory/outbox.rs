@@ -5,25 +5,35 @@ use std::sync::{Arc, Barrier};
 
 use futures_executor::block_on;
 
-use crate::delivery::{Delivery, DeliveryId};
+use crate::audit::AuditFilter;
+use crate::delivery::{Delivery, DeliveryId, DueDelivery, OutboxSize};
 use crate::store::{Change, CommitError, Directory, Write};
 use crate::testing::conformance::race;
-use crate::testing::conformance::samples::{at, delivery, whole};
+use crate::testing::conformance::samples::{at, delivery, event, whole};
+
+/// What is due, all of which can be read.
+fn due(store: &dyn Directory, now: i64, limit: usize) -> Vec<Delivery> {
+    let read = |due| match due {
+        DueDelivery::Readable(delivery) => delivery,
+        DueDelivery::Unreadable { fault, .. } => panic!("unreadable: {fault}"),
+    };
+    block_on(store.due_deliveries(at(now), limit)).unwrap().into_iter().map(read).collect()
+}
 
 /// Promise 5: a delivery is due at its time, not a millisecond before; the oldest come first, at most so many.
 pub fn deliveries_are_due_from_their_exact_millisecond(open: &dyn Fn() -> Arc<dyn Directory>) {
     let store = open();
     let waiting = [3, 1, 2].map(|number| delivery(number, at(i64::from(number) * 1_000)));
     block_on(store.commit(&waiting.clone().map(|delivery| Change::Delivery(Write::Create(delivery))))).unwrap();
-    let due = |now, limit| -> Vec<i64> {
-        let due = block_on(store.due_deliveries(at(now), limit)).unwrap();
+    let due_at = |now, limit| -> Vec<i64> {
+        let due = due(&*store, now, limit);
         due.iter().map(|delivery| at(0).until(delivery.due_at).as_millis().try_into().unwrap()).collect()
     };
     for (now, expected) in [(999, vec![]), (1_000, vec![1_000]), (1_999, vec![1_000]), (2_000, vec![1_000, 2_000])] {
-        assert_eq!(due(now, 10), expected, "due at {now} ms");
+        assert_eq!(due_at(now, 10), expected, "due at {now} ms");
     }
-    assert_eq!(due(60_000, 2), [1_000, 2_000], "the oldest two");
-    assert_eq!(due(60_000, 10), [1_000, 2_000, 3_000]);
+    assert_eq!(due_at(60_000, 2), [1_000, 2_000], "the oldest two");
+    assert_eq!(due_at(60_000, 10), [1_000, 2_000, 3_000]);
 }
 
 /// Promise 13: all deliveries are seen once, due or not, in order of ids.
@@ -50,19 +60,15 @@ pub fn deliveries_are_claimed_once_by_100_workers(open: &dyn Fn() -> Arc<dyn Dir
     block_on(open().commit(&creations)).unwrap();
     let all_have_seen = Barrier::new(100);
     let claims = race(open, 100, |store, _| {
-        let due = block_on(store.due_deliveries(at(10), 10));
+        let due = due(store, 10, 10);
         all_have_seen.wait();
-        due.unwrap().into_iter().filter(|seen| claim(store, seen)).map(|seen| seen.id).collect::<Vec<_>>()
+        due.into_iter().filter(|seen| claim(store, seen)).map(|seen| seen.id).collect::<Vec<_>>()
     });
     let mut times: BTreeMap<DeliveryId, u32> = BTreeMap::new();
     claims.into_iter().flatten().for_each(|id| *times.entry(id).or_default() += 1);
     assert_eq!(times.values().copied().collect::<Vec<_>>(), [1; DELIVERIES as usize], "claims of each delivery");
-    assert!(block_on(open().due_deliveries(at(10), 10)).unwrap().is_empty(), "all are leased");
-    assert_eq!(
-        block_on(open().due_deliveries(at(60_010), 10)).unwrap().len(),
-        5,
-        "and due again when the lease is over"
-    );
+    assert!(due(&*open(), 10, 10).is_empty(), "all are leased");
+    assert_eq!(due(&*open(), 60_010, 10).len(), 5, "and due again when the lease is over");
 }
 
 fn claim(store: &dyn Directory, seen: &Delivery) -> bool {
@@ -88,4 +94,39 @@ pub fn a_claimed_delivery_is_done_only_by_who_claimed_it(open: &dyn Fn() -> Arc<
     done(&claimed).unwrap();
     assert!(matches!(done(&claimed), Err(CommitError::Stale)), "it is done already");
     assert!(block_on(store.delivery(claimed.id)).unwrap().is_none());
+}
+
+/// Promise 14: what is set aside, by one of any number of callers, stays and is due no more until it is written anew.
+pub fn a_delivery_is_set_aside_by_one_of_100_and_kept(open: &dyn Fn() -> Arc<dyn Directory>) {
+    let store = open();
+    let (kept, other) = (delivery(1, at(0)), delivery(2, at(0)));
+    block_on(store.commit(&[kept.clone(), other.clone()].map(|delivery| Change::Delivery(Write::Create(delivery)))))
+        .unwrap();
+    assert_eq!(block_on(store.outbox_size()).unwrap(), OutboxSize { waiting: 2, set_aside: 0 });
+    let done = race(open, 100, |store, caller| {
+        let told = Change::Audit(event(caller.try_into().unwrap()));
+        match block_on(store.commit(&[Change::SetAside(kept.id), told])) {
+            Ok(()) => true,
+            Err(CommitError::Stale) => false,
+            Err(fault) => panic!("setting aside: {fault:?}"),
+        }
+    });
+    assert_eq!(done.iter().filter(|done| **done).count(), 1);
+    assert_eq!(
+        block_on(store.audit(&AuditFilter::default(), 10)).unwrap().len(),
+        1,
+        "with what is committed beside it"
+    );
+    assert_eq!(block_on(store.outbox_size()).unwrap(), OutboxSize { waiting: 1, set_aside: 1 });
+    for now in [10, 400 * 86_400_000, i64::MAX - at(0).as_millis()] {
+        assert_eq!(due(&*store, now, 10).iter().map(|due| due.id).collect::<Vec<_>>(), [other.id], "{now} ms later");
+    }
+    assert_eq!(block_on(store.deliveries(None, 10)).unwrap().len(), 2, "it is kept");
+    let stored = block_on(store.delivery(kept.id)).unwrap().unwrap();
+    assert_eq!(whole(&Delivery { due_at: kept.due_at, ..stored }), whole(&kept), "as it was");
+    let absent = Change::SetAside(DeliveryId::from_bytes([9; 16]));
+    assert!(matches!(block_on(store.commit(&[absent])), Err(CommitError::Stale)));
+    block_on(store.commit(&[Change::Delivery(Write::Update(kept.clone()))])).unwrap();
+    assert_eq!(due(&*store, 10, 10).len(), 2, "written anew it is due again");
+    assert_eq!(block_on(store.outbox_size()).unwrap(), OutboxSize { waiting: 2, set_aside: 0 });
 }
