@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditName, AuditPage, AuditPosition, AuditQuery};
+use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditName, AuditOutcome, AuditPage, AuditPosition, AuditQuery};
 use doorwarden_core::client::Client;
-use doorwarden_core::user::UserId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,7 +23,7 @@ use crate::problem::{Problem, ProblemBody};
 pub(crate) struct EventsBody {
     /// Oldest first.
     events: Vec<EventBody>,
-    /// Continues the list as `?after=`; absent at the end of the trail.
+    /// Continues the list as `?after=`; absent at the end of the trail. A page that has it may be short, or empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
@@ -100,6 +99,12 @@ pub(crate) struct Filter {
     user: Option<String>,
     /// Only events of this name.
     name: Option<String>,
+    /// Only events of this outcome: `success` or `refusal`.
+    outcome: Option<String>,
+    /// Only events at this moment or later (RFC 3339).
+    since: Option<String>,
+    /// Only events before this moment (RFC 3339).
+    until: Option<String>,
     /// 1 to 200.
     #[param(value_type = Option<u32>)]
     limit: Option<String>,
@@ -107,21 +112,30 @@ pub(crate) struct Filter {
 
 impl Filter {
     fn query(&self) -> Result<AuditQuery, Problem> {
-        let after: Option<u64> = match &self.after {
-            Some(typed) => {
-                let read = typed.parse().map_err(|_| invalid("after isn't one of our cursors").with_field("after"));
-                Some(read?)
-            }
-            None => None,
-        };
-        let user: Option<UserId> = match &self.user {
-            Some(typed) => Some(typed.parse().map_err(|_| invalid("user must be an account's id").with_field("user"))?),
-            None => None,
-        };
-        let known = |name: &String| AuditName::parse(name).ok_or_else(|| invalid("no such event").with_field("name"));
-        let name = self.name.as_ref().map(known).transpose()?;
-        Ok(AuditQuery { filter: AuditFilter { after: after.map(AuditPosition), user, name }, ..AuditQuery::default() })
+        let after = read(self.after.as_deref(), "after", "isn't one of our cursors", |typed| typed.parse().ok())?;
+        let user = read(self.user.as_deref(), "user", "must be an account's id", |typed| typed.parse().ok())?;
+        let name = read(self.name.as_deref(), "name", "is no event's name", AuditName::parse)?;
+        let outcome = read(self.outcome.as_deref(), "outcome", "must be success or refusal", outcome)?;
+        let moment = |typed: &str| typed.parse().ok();
+        let since = read(self.since.as_deref(), "since", "must be a moment such as 2027-01-15T08:00:00Z", moment)?;
+        let until = read(self.until.as_deref(), "until", "must be a moment such as 2027-01-15T08:00:00Z", moment)?;
+        let filter = AuditFilter { after: after.map(AuditPosition), user, name };
+        Ok(AuditQuery { filter, outcome, since, until })
     }
+}
+
+fn outcome(typed: &str) -> Option<AuditOutcome> {
+    [AuditOutcome::Success, AuditOutcome::Refusal].into_iter().find(|outcome| outcome.name() == typed)
+}
+
+fn read<T>(
+    typed: Option<&str>,
+    field: &'static str,
+    problem: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
+    let refusal = || invalid(format!("{field} {problem}")).with_field(field);
+    typed.map(|typed| parse(typed).ok_or_else(refusal)).transpose()
 }
 
 /// The audit trail, oldest event first.

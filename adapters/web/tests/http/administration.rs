@@ -52,7 +52,7 @@ async fn accounts_are_listed_by_page_and_searched() {
 }
 
 #[tokio::test]
-async fn the_trail_is_read_by_page_account_and_name_by_administrators_alone() {
+async fn the_trail_is_read_by_page_account_name_outcome_and_time_by_administrators_alone() {
     let world = World::new().await;
     world.get("/admin/audit").send().await.assert_problem(401, "session_required", "nobody");
     let user = world.logged_in(EMAIL).await;
@@ -76,7 +76,21 @@ async fn the_trail_is_read_by_page_account_and_name_by_administrators_alone() {
     assert_eq!(paged, *events, "page by page it is the same");
     let of_user = list(format!("?user={}&name=session.opened", opened["user"].as_str().unwrap())).await.json();
     assert_eq!(of_user["events"], json!([opened]));
-    for query in ["?limit=0", "?limit=201", "?after=x", "?user=x", "?name=x.y", "?cursor=1"] {
+
+    world.clock.advance(Duration::from_secs(3_600));
+    world.login(EMAIL, "wrong").send().await.assert_problem(401, "invalid_credentials", "a refusal, an hour later");
+    let named = async |query: &str| {
+        let page = list(format!("?{query}")).await.json();
+        page["events"].as_array().unwrap().iter().map(|event| event["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(named("outcome=refusal").await, ["login.failed"]);
+    assert_eq!(named("since=2027-01-15T09:00:00Z").await, ["login.failed"]);
+    assert_eq!(named("outcome=success").await.len(), events.len());
+    assert_eq!(named("until=2027-01-15T09:00:00Z").await.len(), events.len());
+    assert_eq!(named("outcome=refusal&until=2027-01-15T09:00:00Z").await.len(), 0);
+
+    let wrong = ["?limit=0", "?limit=201", "?after=x", "?user=x", "?name=x.y", "?cursor=1"];
+    for query in wrong.into_iter().chain(["?outcome=x", "?since=x", "?until=2027-01-15"]) {
         list(query.to_owned()).await.assert_problem(400, "invalid_request", query);
     }
 }
