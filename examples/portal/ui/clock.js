@@ -22,6 +22,9 @@ export function moment(iso) {
   return words.time.today(format(time, { timeStyle: 'short' }));
 }
 
+/** "30 July 2026 at 10:32:07 GMT+9". */
+export const precise = (iso) => format(new Date(iso), { dateStyle: 'long', timeStyle: 'long' });
+
 export const day = (iso) => format(new Date(iso), { dateStyle: 'long' });
 
 /** "5 minutes ago". */

@@ -1,12 +1,13 @@
 // What follows a login's answer, by its `status`. A step that comes later has its file in `pages/` or `dialogs/` and its line here.
 import { go } from './page.js';
+import { placeOf } from './places.js';
 import * as session from './session.js';
 
 const STEPS = {
   logged_in({ user, session: opened }) {
     session.adopt(user, opened);
     session.announceLogin();
-    return go('start');
+    return go(placeOf(location.pathname));
   },
   otp_required: (step) => go('otp', { step }),
   totp_setup_required: (step) => go('totp-setup', { step }),

@@ -5,6 +5,7 @@ import { chooseLanguage } from './language.js';
 import { loadOptions, options } from './options.js';
 import { again, current, go } from './page.js';
 import { unreachable } from './parts/unreachable.js';
+import { placeOf } from './places.js';
 import * as session from './session.js';
 
 const given = new URLSearchParams(location.search);
@@ -30,11 +31,11 @@ async function start() {
   return home();
 }
 
-/** The start page for whoever is logged in, the login dialog for everybody else. */
+/** The page of this address for whoever is logged in, the login dialog for everybody else. */
 async function home() {
   try {
     await session.restore();
-    await go('start');
+    await go(placeOf(location.pathname));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     if (!error.endsSession) return unreachable(error);
@@ -53,6 +54,7 @@ session.changes.addEventListener('logged-in-elsewhere', () => {
   if (session.now() || current() === 'login') home();
 });
 document.addEventListener('languagechange', again);
+addEventListener('popstate', () => session.now() && go(placeOf(location.pathname)));
 // A page that the browser kept from before a log-out must not show its old content.
 addEventListener('pageshow', (event) => event.persisted && location.reload());
 

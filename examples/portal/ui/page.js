@@ -1,6 +1,7 @@
 // Goes from page to page. A page is a file in `pages/` with `open(state, signal)`; the signal fires when the reader leaves it.
 import { options } from './options.js';
 import { unreachable } from './parts/unreachable.js';
+import { pathOf, placeOf } from './places.js';
 
 const app = document.getElementById('app');
 let shown = { name: null, state: {} };
@@ -10,6 +11,7 @@ export const current = () => shown.name;
 
 export async function go(name, state = {}) {
   const visit = { name, state };
+  const from = shown.name;
   shown = visit;
   let page;
   try {
@@ -19,7 +21,7 @@ export async function go(name, state = {}) {
   }
   if (shown !== visit) return;
   leave();
-  if (['login', 'start', 'check-mail'].includes(name)) settle('/');
+  settle(name, state, from);
   page.open(state, stay.signal);
 }
 
@@ -50,6 +52,15 @@ function leave() {
   document.querySelectorAll('dialog:not([data-stays])').forEach((dialog) => dialog.remove());
 }
 
-function settle(path) {
-  if (location.pathname !== path || location.hash) history.replaceState(null, '', path);
+/** After these the next reader may be somebody else, who shouldn't come to where this one was. */
+const FAREWELLS = new Set(['logged_out', 'logged_out_elsewhere', 'account_deleted']);
+
+/** The address of what is shown. A login on the way to a page leaves that page's address where it is. */
+function settle(name, { ended }, from) {
+  const place = pathOf(name);
+  const path = place ?? (['login', 'check-mail'].includes(name) ? '/' : null);
+  if (path === null || (location.pathname === path && !location.hash)) return;
+  if (name === 'login' && pathOf(placeOf(location.pathname)) === location.pathname && !FAREWELLS.has(ended)) return;
+  if (place && pathOf(from)) history.pushState(null, '', path);
+  else history.replaceState(null, '', path);
 }

@@ -13,6 +13,9 @@ const PAGES: &[&str] = &[
     "/confirm-email?token=x",
     "/undo-email?token=x",
     "/first-administrator",
+    "/users",
+    "/invitations",
+    "/audit",
 ];
 
 fn assert_sealed(reply: &Reply, caching: &str, case: &str) {

@@ -71,13 +71,13 @@ export function openKeypairs() {
       ? [keypairs.switchOff, keypairs.switchOffOf, keypairs.switchedOff]
       : [keypairs.switchOn, keypairs.switchOnOf, keypairs.switchedOn];
     return el('div', { class: 'keypair-actions' },
-      actionButton({ text, busy: keypairs.working, kind: 'secondary small', 'aria-label': label(name), failed: fail, act: () => change('PATCH', path, said, { active: !keypair.active }) }),
+      actionButton({ text, busy: words.working, kind: 'secondary small', 'aria-label': label(name), failed: fail, act: () => change('PATCH', path, said, { active: !keypair.active }) }),
       !keypair.replaced_until && small(keypairs.rotate, keypairs.rotateOf, () => sure(keypairs.rotateTitle, keypairs.rotateIntro(name), keypairs.rotate, 'primary', () => rotate(path))),
       small(keypairs.remove, keypairs.removeOf, () => sure(keypairs.removeTitle, keypairs.removeIntro(name), keypairs.remove, 'danger-quiet', () => change('DELETE', path, keypairs.removed)), 'danger-quiet'));
   }
 
   function sure(title, intro, text, kind, act) {
-    show(title, intro, actionButton({ text, busy: keypairs.working, kind: `${kind} wide`, failed: fail, act }), button(words.cancel, list));
+    show(title, intro, actionButton({ text, busy: words.working, kind: `${kind} wide`, failed: fail, act }), button(words.cancel, list));
   }
 
   async function change(method, path, said, body) {
@@ -99,7 +99,7 @@ export function openKeypairs() {
     const asked = form({
       fields: [name],
       submit: keypairs.create,
-      busy: keypairs.working,
+      busy: words.working,
       async send(values) {
         let made;
         if (!(await withProof(async () => { made = await call('POST', '/keypairs', values.label ? { label: values.label } : {}); }))) return;

@@ -6,6 +6,7 @@ import { words } from '../language.js';
 import { go } from '../page.js';
 import { card } from './card.js';
 import { addressOf, deviceName } from './client.js';
+import { facts } from './facts.js';
 import { actionButton } from './form.js';
 import { linkInvalid } from './link-invalid.js';
 import { notice } from './notice.js';
@@ -60,5 +61,3 @@ function gone(state, text) {
   state.token = null;
   linkInvalid({ advice: text.gone });
 }
-
-const facts = (pairs) => el('dl', { class: 'facts' }, ...pairs.filter(Boolean).map(([name, value]) => el('div', null, el('dt', null, name), el('dd', null, value))));

@@ -2,11 +2,11 @@
 import { el, uniqueId } from '../element.js';
 
 /** The first of `body` says what it is about. `closed` runs once, however it closes; `urgent` is an alert dialog; one that `stays` outlives a change of page below it. */
-export function openModal({ title, body, closed, urgent = false, stays = false }) {
+export function openModal({ title, body, closed, size = '', urgent = false, stays = false }) {
   const id = uniqueId('modal-title');
   const heading = el('h2', { id, tabindex: '-1' }, title);
   body[0].id = `${id}-about`;
-  const element = el('dialog', { class: 'modal', 'aria-labelledby': id, 'aria-describedby': body[0].id, role: urgent ? 'alertdialog' : null, 'data-stays': stays }, heading, ...body);
+  const element = el('dialog', { class: `modal ${size}`, 'aria-labelledby': id, 'aria-describedby': body[0].id, role: urgent ? 'alertdialog' : null, 'data-stays': stays }, heading, ...body);
   const opener = document.activeElement;
   element.addEventListener('close', () => {
     element.remove();

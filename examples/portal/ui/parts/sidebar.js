@@ -5,19 +5,23 @@ import { icon } from '../icon.js';
 import { words } from '../language.js';
 import { recall, remember } from '../memory.js';
 import { go } from '../page.js';
+import { isAdministrator, PLACES } from '../places.js';
 
-/** Pages after login, each with its file in `pages/`. */
-const PLACES = [{ name: 'start', icon: 'home' }];
 const KEY = '[';
 
 export function sidebar(current, signal) {
   const toggle = el('button', { type: 'button', class: 'sidebar-toggle', 'aria-controls': 'sidebar', 'aria-keyshortcuts': shortcutOn() ? KEY : null }, icon('narrow'));
-  const places = PLACES.map((place) => el('li', null,
-    el('a', { href: '/', class: 'place', 'aria-current': place.name === current ? 'page' : null, title: words.shell[place.name], onclick: (event) => visit(event, place.name) },
-      icon(place.icon), el('span', { class: 'place-name' }, words.shell[place.name]))));
+  const link = ({ name, path, icon: symbol }) => el('li', null,
+    el('a', { href: path, class: 'place', 'aria-current': name === current ? 'page' : null, title: words.shell[name], onclick: (event) => visit(event, name) },
+      icon(symbol), el('span', { class: 'place-name' }, words.shell[name])));
+  const own = PLACES.filter((place) => !place.administers);
+  const administration = isAdministrator() ? PLACES.filter((place) => place.administers) : [];
   const element = el('aside', { class: 'sidebar', id: 'sidebar' }, el('div', { class: 'sidebar-view' },
     brand(),
-    el('nav', { 'aria-label': words.shell.sidebar }, el('ul', null, ...places)),
+    el('nav', { 'aria-label': words.shell.sidebar },
+      el('ul', null, ...own.map(link)),
+      administration.length > 0 && el('p', { class: 'places-title', id: 'administration-title' }, words.shell.administration),
+      administration.length > 0 && el('ul', { 'aria-labelledby': 'administration-title' }, ...administration.map(link))),
     toggle));
 
   function draw(narrow) {

@@ -6,11 +6,11 @@ import { openModal } from './modal.js';
 import { notice } from './notice.js';
 
 /** `closed` runs once, however it closes. */
-export function openViews({ title, intro = words.loading, closed }) {
+export function openViews({ title, intro = words.loading, size, closed }) {
   const about = el('p', { class: 'intro' }, intro);
-  const messages = el('div', { class: 'messages', role: 'alert' });
+  const messages = el('div', { class: 'messages' });
   const content = el('div', { class: 'views' });
-  const modal = openModal({ title, body: [about, messages, content], closed });
+  const modal = openModal({ title, body: [about, messages, content], size, closed });
   const heading = modal.element.querySelector('h2');
   let unkept = false;
   // What is shown once isn't lost by a stray Escape.
@@ -32,7 +32,11 @@ export function openViews({ title, intro = words.loading, closed }) {
     unkept = true;
   }
 
-  const say = (message) => messages.replaceChildren(notice(message));
+  function say(message) {
+    messages.setAttribute('role', message.kind === 'success' || message.kind === 'info' ? 'status' : 'alert');
+    messages.replaceChildren(notice(message));
+    messages.scrollIntoView({ block: 'nearest' });
+  }
 
   /** A view in place of what couldn't be loaded, with the ways on from there. */
   function showFailure(error, ...view) {
