@@ -107,6 +107,20 @@ export async function newcomer(t, portal, email = 'ada@example.org') {
   return { ...someone, email };
 }
 
+/** The first administrator, logged in. */
+export async function administrator(t, portal, options) {
+  const someone = await person(t, portal, options);
+  const { page } = someone;
+  const email = 'root@example.org';
+  await page.goto(portal.firstAdministrator);
+  await page.getByLabel('E-mail', { exact: true }).fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Create the account' }).click();
+  await logIn(page, email);
+  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  return { ...someone, email };
+}
+
 export async function signUp(page, portal, email) {
   await page.goto(portal.url);
   await page.getByRole('button', { name: 'Sign up' }).click();

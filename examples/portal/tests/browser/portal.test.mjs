@@ -1,8 +1,8 @@
 // The portal as a person sees it: signing up, logging in, the session, and the account.
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { oneTimePassword } from './one-time-password.mjs';
 import { becomeMember, focused, inDialog, labelled, logIn, logOut, newcomer, PASSWORD, person, PHONE, picture, signUp, startPortal } from './person.mjs';
 
 const NEW_PASSWORD = 'another horse 8?';
@@ -605,10 +605,9 @@ test('every language has the same words, and every refusal is explained', async 
   const keys = (node, path = '') => Object.entries(node).flatMap(([key, value]) => (value?.constructor === Object ? keys(value, `${path}${key}.`) : [`${path}${key}: ${Array.isArray(value) ? value.length : typeof value}`])).sort();
   for (const other of others) assert.deepEqual(keys(other), keys(english));
 
-  const codes = `invalid_request invalid_credentials sso_failed invalid_signature session_required session_expired session_idle session_ended session_ended_elsewhere
-    email_unverified proof_required account_disabled sign_up_closed sign_up_refused recovery_disabled mode_disabled forbidden cross_site not_found email_taken username_taken
-    session_limit not_extendable totp_already_enabled keypair_limit stale ticket_invalid link_invalid password_too_weak invalid_code invalid_email invalid_username
-    invitation_required invitation_invalid terms_not_accepted field_required locked_out too_many_requests busy unavailable`.split(/\s+/);
+  const listed = readFileSync(new URL('../../../../docs/codes.md', import.meta.url), 'utf8');
+  const codes = [...listed.matchAll(/^\| `(\w+)` \| \d/gm)].map(([, code]) => code);
+  assert.ok(codes.length >= 40, 'the codes are read');
   for (const code of codes) assert.ok(english.refusals[code] ?? english.ended[code], `words for ${code}`);
   for (const rule of ['min_length', 'max_length', 'letter', 'digit', 'special', 'common', 'identifier', 'nul', 'control', 'same_as_old']) assert.ok(english.rules[rule], `words for ${rule}`);
 });
@@ -642,13 +641,3 @@ async function useRecoveryCode(page, code) {
 
 /** Puts a text where the focus is, over what is marked there, as a paste does. */
 const paste = (page, text) => page.keyboard.insertText(text);
-
-/** The one-time password (RFC 6238) of a key in base 32, so many time steps from now. */
-function oneTimePassword(key, steps = 0) {
-  const bits = [...key].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
-  const sum = createHmac('sha1', secret).update(counter).digest();
-  return String((sum.readUInt32BE(sum.at(-1) & 15) & 0x7fffffff) % 1_000_000).padStart(6, '0');
-}

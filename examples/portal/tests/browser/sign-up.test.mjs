@@ -1,7 +1,7 @@
 // What the policy makes of the dialogs before login: sign-up with an invitation, and the endpoint under Advanced.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inDialog, logIn, PASSWORD, person, PHONE, picture, startPortal } from './person.mjs';
+import { administrator, inDialog, logIn, PASSWORD, person, PHONE, picture, startPortal } from './person.mjs';
 
 test('an invitation is taken from its link, works once, and each refusal of one is at its field', async (t) => {
   const portal = await startPortal(t, '[sign_up]\ninvitation = "required"\n');
@@ -121,13 +121,7 @@ async function fillIn(page, email) {
 
 /** The token of a new invitation, made by the first administrator. */
 async function invite(t, portal, wish = {}) {
-  const { page } = await person(t, portal);
-  await page.goto(portal.firstAdministrator);
-  await page.getByLabel('E-mail', { exact: true }).fill('root@example.org');
-  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
-  await page.getByRole('button', { name: 'Create the account' }).click();
-  await logIn(page, 'root@example.org');
-  await page.getByRole('heading', { name: /^Hello/ }).waitFor();
+  const { page } = await administrator(t, portal);
   return page.evaluate(async (body) => {
     const reply = await fetch('/auth/admin/invitations', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     return (await reply.json()).token;
