@@ -31,7 +31,7 @@ use crate::time::seconds_to_wait;
 use crate::user::{Role, User, UserId};
 use crate::username::Username;
 
-pub(crate) use actor::Act;
+pub(crate) use actor::{Act, unmet};
 pub use actor::{Actor, AdministrationRefusal};
 pub use change::UserChange;
 pub use creation::{FirstPasswordLink, NewAccount};

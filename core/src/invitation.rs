@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::administration::PAGE;
+use crate::administration::{Actor, AdministrationRefusal, PAGE, unmet};
 use crate::audit::{AuditEvent, AuditName};
-use crate::client::Client;
 use crate::email::Email;
-use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
+use crate::engine::{DECISIONS, Engine, overtaken};
 use crate::error::{Failure, Fault};
 pub use crate::id::InvitationId;
 use crate::sign_up::hides;
@@ -172,12 +171,16 @@ pub enum NewInvitationRefusal {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Who acts may not make it.
+    #[error(transparent)]
+    Administration(AdministrationRefusal),
 }
 
 impl NewInvitationRefusal {
     /// The stable code.
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::Administration(refusal) => refusal.code(),
             Self::InvalidEmail(_) => "invalid_email",
             Self::FieldInvalid { .. } => "invalid_request",
         }
@@ -314,27 +317,48 @@ impl InvitationState {
 }
 
 impl Engine {
-    /// Makes an invitation. `by` is the administrator who asks; `None`: whoever runs the machine.
+    /// Makes an invitation.
     ///
     /// # Errors
-    /// [`NewInvitationRefusal`] says what is wrong with the form.
+    /// [`NewInvitationRefusal`] says what is wrong with the form; one that makes administrators asks an administrator
+    /// for a fresh proof.
     pub async fn invite(
         &self,
         form: NewInvitation,
-        by: Option<UserId>,
-        client: &Client,
+        by: impl Into<Actor>,
     ) -> Result<IssuedInvitation, Failure<NewInvitationRefusal>> {
+        let by = by.into();
+        let issued = self.issue_invitation(form, &by).await;
+        if let Err(Failure::Refused(NewInvitationRefusal::Administration(refusal))) = &issued {
+            let event = self.event_by(AuditName::InvitationCreated, &by)?.refused_by(refusal.code());
+            self.record([event]).await?;
+        }
+        issued
+    }
+
+    async fn issue_invitation(
+        &self,
+        form: NewInvitation,
+        by: &Actor,
+    ) -> Result<IssuedInvitation, Failure<NewInvitationRefusal>> {
+        self.authorise(by).await.map_err(|failure| failure.map(NewInvitationRefusal::Administration))?;
+        if form.role.as_ref().is_some_and(Role::is_admin) {
+            let proved = self.demand_proof_of(by);
+            proved.map_err(|refusal| Failure::Refused(NewInvitationRefusal::Administration(refusal)))?;
+        }
         let (now, token) = (self.now(), InvitationToken::generate([0; 16], self.random())?);
         let id = InvitationId::generate(now, self.random())?;
-        let invitation = form.read(id, token.digest(), by, now).map_err(Failure::Refused)?;
-        let event = self.invitation_event(AuditName::InvitationCreated, id, by, client)?;
+        let invitation = form.read(id, token.digest(), by.user(), now).map_err(Failure::Refused)?;
+        let event = self.invitation_event(AuditName::InvitationCreated, id, by)?;
         let event = event.with("max_uses", invitation.max_uses).with("expires_at", invitation.expires_at.to_string());
         let event = match &invitation.role {
             Some(role) => event.with("role", role.name()),
             None => event,
         };
-        let changes = [Change::Invitation(Write::Create(invitation.clone())), Change::Audit(event)];
-        self.directory().commit(&changes).await.map_err(unexpected)?;
+        let mut changes: Vec<_> = by.requirement().into_iter().collect();
+        changes.extend([Change::Invitation(Write::Create(invitation.clone())), Change::Audit(event)]);
+        let committed = self.directory().commit(&changes).await;
+        committed.map_err(|error| unmet(error).map(NewInvitationRefusal::Administration))?;
         let link = self.policy().public_url.sign_up_link(&token.expose()).into();
         Ok(IssuedInvitation { invitation, token, link })
     }
@@ -362,40 +386,48 @@ impl Engine {
     /// proved. `None`: no such invitation.
     ///
     /// # Errors
-    /// The store's fault.
+    /// [`AdministrationRefusal::NotAdministrator`].
     pub async fn revoke_invitation(
         &self,
         id: InvitationId,
-        by: Option<UserId>,
-        client: &Client,
-    ) -> Result<Option<Invitation>, Fault> {
+        by: impl Into<Actor>,
+    ) -> Result<Option<Invitation>, Failure<AdministrationRefusal>> {
+        let by = by.into();
+        let revoked = self.end_invitation(id, &by).await;
+        if let Err(Failure::Refused(refusal)) = &revoked {
+            let event = self.invitation_event(AuditName::InvitationRevoked, id, &by)?.refused_by(refusal.code());
+            self.record([event]).await?;
+        }
+        revoked
+    }
+
+    async fn end_invitation(
+        &self,
+        id: InvitationId,
+        by: &Actor,
+    ) -> Result<Option<Invitation>, Failure<AdministrationRefusal>> {
         for _ in 0..DECISIONS {
+            self.authorise(by).await?;
             let Some(invitation) = self.directory().invitation(InvitationKey::Id(id)).await? else { return Ok(None) };
             if invitation.revoked_at.is_some() {
                 return Ok(Some(invitation));
             }
-            let event = self.invitation_event(AuditName::InvitationRevoked, id, by, client)?;
+            let event = self.invitation_event(AuditName::InvitationRevoked, id, by)?;
             let revoked = Invitation { revoked_at: Some(self.now()), ..invitation };
-            let changes =
-                [Change::Invitation(Write::Update(revoked.clone())), Change::Audit(event.with("uses", revoked.uses))];
+            let mut changes: Vec<_> = by.requirement().into_iter().collect();
+            changes.push(Change::Invitation(Write::Update(revoked.clone())));
+            changes.push(Change::Audit(event.with("uses", revoked.uses)));
             match self.directory().commit(&changes).await {
                 Ok(()) => return Ok(Some(Invitation { revision: revoked.revision.next(), ..revoked })),
                 Err(CommitError::Stale) => {}
-                Err(other) => return Err(unexpected(other)),
+                Err(other) => return Err(unmet(other)),
             }
         }
-        Err(overtaken("revoking invitation", id))
+        Err(overtaken("revoking invitation", id).into())
     }
 
-    fn invitation_event(
-        &self,
-        name: AuditName,
-        id: InvitationId,
-        by: Option<UserId>,
-        client: &Client,
-    ) -> Result<AuditEvent, Fault> {
-        let event = self.event(name, client)?.with("invitation", id.to_string());
-        Ok(AuditEvent { actor: by, ..event })
+    fn invitation_event(&self, name: AuditName, id: InvitationId, by: &Actor) -> Result<AuditEvent, Fault> {
+        Ok(self.event_by(name, by)?.with("invitation", id.to_string()))
     }
 }
 

@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use doorwarden_core::Timestamp;
+use doorwarden_core::administration::Actor;
 use doorwarden_core::invitation::{Invitation, InvitationId, InvitationList, Invited, ListedInvitation, NewInvitation};
 use doorwarden_core::user::Role;
 use serde::{Deserialize, Serialize};
@@ -181,23 +182,23 @@ pub(crate) async fn list(
     Ok(Json(InvitationsBody { invitations, next_cursor: next.map(|id| id.to_string()) }))
 }
 
-/// Makes an invitation. Its token is in this reply and nowhere else.
+/// Makes an invitation. Its token is in this reply and nowhere else. One that makes administrators needs a fresh proof.
 #[utoipa::path(
     post, path = "/admin/invitations", tag = "administration", request_body = NewInvitationBody,
     responses(
         (status = 201, body = IssuedBody),
         (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
-            "invalid_email, forbidden, session_required, session_expired, session_idle, session_ended, \
-             session_ended_elsewhere"),
+            "invalid_email, proof_required, forbidden, session_required, session_expired, session_idle, \
+             session_ended, session_ended_elsewhere"),
     )
 )]
 pub(crate) async fn create(
     State(auth): State<Auth>,
-    administrator: Administrator,
+    Administrator { session, .. }: Administrator,
     Caller(client): Caller,
     JsonBody(body): JsonBody<NewInvitationBody>,
 ) -> Result<(StatusCode, Json<IssuedBody>), Problem> {
-    let issued = auth.engine().invite(body.into(), Some(administrator.user.id), &client).await?;
+    let issued = auth.engine().invite(body.into(), Actor::administrator(&session, client)).await?;
     let (token, link) = (issued.token.expose().to_string(), issued.link.to_string());
     Ok((
         StatusCode::CREATED,
@@ -218,12 +219,12 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn revoke(
     State(auth): State<Auth>,
-    administrator: Administrator,
+    Administrator { session, .. }: Administrator,
     Caller(client): Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let unknown = || Problem::new(Code::NotFound, "there is no such invitation");
     let id: InvitationId = id.parse().map_err(|_| unknown())?;
-    let revoked = auth.engine().revoke_invitation(id, Some(administrator.user.id), &client).await?;
+    let revoked = auth.engine().revoke_invitation(id, Actor::administrator(&session, client)).await?;
     revoked.map(|_| StatusCode::NO_CONTENT).ok_or_else(unknown)
 }

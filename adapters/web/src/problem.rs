@@ -491,6 +491,9 @@ impl From<SignUpRefusal> for Problem {
 impl From<NewInvitationRefusal> for Problem {
     fn from(refusal: NewInvitationRefusal) -> Self {
         let problem = Self::refused(refusal.code(), &refusal);
+        if let NewInvitationRefusal::Administration(refusal) = refusal {
+            return refusal.into();
+        }
         if let NewInvitationRefusal::FieldInvalid { field, .. } = refusal {
             return problem.with_field(field);
         }

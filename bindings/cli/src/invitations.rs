@@ -67,7 +67,9 @@ fn list(engine: &Engine, output: &mut Output) -> Result<(), Failure<Refusal>> {
 fn revoke(engine: &Engine, id: InvitationId, output: &mut Output) -> Result<(), Failure<Refusal>> {
     let unknown =
         || Failure::Refused(Refusal::new("not_found", "no invitation has this id: look for it with `invitations`"));
-    let revoked = block_on(engine.revoke_invitation(id, None, &Client::default()))?.ok_or_else(unknown)?;
+    let revoked = block_on(engine.revoke_invitation(id, &Client::default()));
+    let revoked = revoked.map_err(|failure| failure.map(|refusal| Refusal::new(refusal.code(), refusal)))?;
+    let revoked = revoked.ok_or_else(unknown)?;
     if output.is_json() {
         output.json(&json!({ "invitation": body(&revoked, 0, "revoked") }));
     } else {

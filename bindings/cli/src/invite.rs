@@ -55,7 +55,7 @@ fn invite(engine: &Engine, arguments: InviteArguments, output: &mut Output) -> R
     let InviteArguments { max_uses, expires, email, domain, role, note } = arguments;
     let (max_uses, expires_at) = (Some(max_uses), Some(engine.now().after(expires)));
     let form = NewInvitation { max_uses, expires_at, email, domain, role, note };
-    let issued = block_on(engine.invite(form, None, &Client::default()));
+    let issued = block_on(engine.invite(form, &Client::default()));
     tell(&issued.map_err(|failure| failure.map(|refusal| Refusal::new(refusal.code(), &refusal)))?, output);
     if engine.policy().sign_up.invitation == Demand::Off {
         output.complain("sign_up.invitation is \"off\": nobody can use it before that is \"optional\" or \"required\"");

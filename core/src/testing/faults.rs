@@ -71,6 +71,16 @@ struct Plan {
     calls: usize,
     fails: Option<(usize, FaultMoment)>,
     failed: Option<&'static str>,
+    meanwhile: Option<(usize, Interlude)>,
+}
+
+/// What somebody else does between two calls.
+struct Interlude(Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Interlude {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Interlude")
+    }
 }
 
 /// The fault was asked for by a test.
@@ -97,6 +107,12 @@ impl FaultyStore {
     /// Counts anew, and lets the `call`-th call from now fail (the first is 1), and no other.
     pub fn fail_call(&self, call: usize, moment: FaultMoment) {
         *self.plan() = Plan { fails: Some((call, moment)), ..Plan::default() };
+    }
+
+    /// Counts anew, and does something else just before the `call`-th call from now (the first is 1), as another process
+    /// might. It mustn't call this store.
+    pub fn before_call(&self, call: usize, meanwhile: impl FnOnce() + Send + 'static) {
+        *self.plan() = Plan { meanwhile: Some((call, Interlude(Box::new(meanwhile)))), ..Plan::default() };
     }
 
     /// Counts anew, and lets no call fail.
@@ -130,6 +146,11 @@ impl FaultyStore {
     fn count(&self, name: &'static str) -> Option<FaultMoment> {
         let mut plan = self.plan();
         plan.calls += 1;
+        let calls = plan.calls;
+        if let Some((_, Interlude(meanwhile))) = plan.meanwhile.take_if(|(call, _)| *call == calls) {
+            // On a thread of its own, since what calls here may be blocking on a future.
+            std::thread::spawn(meanwhile).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
         let (_, moment) = plan.fails.filter(|(call, _)| *call == plan.calls)?;
         plan.failed = Some(name);
         Some(moment)

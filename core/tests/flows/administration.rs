@@ -28,7 +28,7 @@ fn client() -> Client {
     Client::new(Some("198.51.100.7".parse().unwrap()), Some("admin's"))
 }
 
-fn administrator(engine: &Engine, email: &str) -> User {
+pub(crate) fn administrator(engine: &Engine, email: &str) -> User {
     let password = Some(Password::new(PASSWORD.to_owned()));
     let form = NewUser { email: email.to_owned(), username: None, password, role: Role::admin(), email_verified: true };
     block_on(engine.add_user(form, &Client::default())).unwrap()
@@ -40,7 +40,7 @@ fn session(engine: &Engine, email: &str) -> Session {
 }
 
 /// An administrator who is logged in.
-fn root(engine: &Engine) -> Actor {
+pub(crate) fn root(engine: &Engine) -> Actor {
     administrator(engine, ROOT);
     Actor::administrator(&session(engine, ROOT), client())
 }
@@ -53,7 +53,7 @@ fn status(status: UserStatus) -> UserChange {
     UserChange { status: Some(status), ..UserChange::default() }
 }
 
-fn role(role: Role) -> UserChange {
+pub(crate) fn role(role: Role) -> UserChange {
     UserChange { role: Some(role), ..UserChange::default() }
 }
 

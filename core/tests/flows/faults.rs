@@ -36,7 +36,7 @@ impl Broken {
     }
 }
 
-fn world() -> Broken {
+pub(crate) fn world() -> Broken {
     let (store, mailer) = (Arc::new(MemoryStore::default()), Arc::new(MemoryMailer::default()));
     let faulty = Arc::new(FaultyStore::over(store.clone()));
     let clock = ManualClock::skipping_sleeps(Timestamp::from_millis(1_800_000_000_000));

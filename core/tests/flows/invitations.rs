@@ -1,8 +1,11 @@
 //! Row S3, and IN1 of what an attacker tries: invitations from their making to the account that they make.
 
+use doorwarden_core::administration::AdministrationRefusal;
 use doorwarden_core::client::Client;
 use doorwarden_core::error::Failure;
-use doorwarden_core::invitation::{InvitationState, IssuedInvitation, ListedInvitation, NewInvitation};
+use doorwarden_core::invitation::{
+    InvitationState, IssuedInvitation, ListedInvitation, NewInvitation, NewInvitationRefusal,
+};
 use doorwarden_core::policy::Policy;
 use doorwarden_core::random::SystemRandom;
 use doorwarden_core::sign_up::{Demand, PresentedInvitation, SignUpForm, SignUpOutcome};
@@ -11,6 +14,7 @@ use doorwarden_core::token::{InvitationToken, LinkToken};
 use doorwarden_core::user::Role;
 use futures_executor::block_on;
 
+use crate::administration::{administrator, role, root};
 use crate::faults::{Broken, at_every_call};
 use crate::races::{Crowd, at_once};
 use crate::world::{PASSWORD, World, form, links, refusal};
@@ -26,7 +30,7 @@ fn world() -> World {
 }
 
 fn invite(world: &World, form: NewInvitation) -> IssuedInvitation {
-    block_on(world.engine.invite(form, None, &Client::default())).unwrap()
+    block_on(world.engine.invite(form, &Client::default())).unwrap()
 }
 
 fn invited(email: &str, invitation: &IssuedInvitation) -> SignUpForm {
@@ -98,7 +102,7 @@ fn in1_a_sign_up_that_lapses_is_declined_or_displaced_gives_its_use_back() {
         world.pass(1);
         let other = invite(world, NewInvitation { max_uses: Some(8), ..NewInvitation::default() });
         (0..8).for_each(|_| assert_eq!(code(world, invited("ada@example.org", &other)), "verify_email"));
-        block_on(world.engine.revoke_invitation(other.invitation.id, None, &Client::default())).unwrap();
+        block_on(world.engine.revoke_invitation(other.invitation.id, &Client::default())).unwrap();
     };
     let account_is_added = |world: &World, _: &LinkToken| drop(world.add("ada@example.org", None));
     type Way<'a> = &'a dyn Fn(&World, &LinkToken);
@@ -120,7 +124,7 @@ fn in1_unknown_revoked_expired_foreign_and_used_up_ones_answer_alike() {
     let world = world();
     let client = Client::default();
     let [revoked, expired, used_up] = [0, 1, 2].map(|_| invite(&world, NewInvitation::default()));
-    block_on(world.engine.revoke_invitation(revoked.invitation.id, None, &client)).unwrap();
+    block_on(world.engine.revoke_invitation(revoked.invitation.id, &client)).unwrap();
     assert_eq!(code(&world, invited("eve@example.org", &used_up)), "verify_email");
     let email = Some("bob@example.org".to_owned());
     let for_bob = invite(&world, NewInvitation { email, ..NewInvitation::default() });
@@ -170,7 +174,7 @@ fn in1_revoking_stops_those_who_hold_a_use_too() {
     let invitation = invite(&world, NewInvitation::default());
     assert_eq!(code(&world, invited("ada@example.org", &invitation)), "verify_email");
     let link = world.links().remove(0);
-    let revoke = |id| block_on(world.engine.revoke_invitation(id, None, &Client::default())).unwrap();
+    let revoke = |id| block_on(world.engine.revoke_invitation(id, &Client::default())).unwrap();
     assert!(revoke(invitation.invitation.id).is_some_and(|revoked| revoked.revoked_at.is_some()));
     assert!(!verify(&world, &link));
     assert!(block_on(world.engine.show_registration(&link)).is_err());
@@ -268,7 +272,7 @@ fn in1_of_100_sign_ups_at_once_with_one_use_exactly_one_gets_it() {
             policy.sign_up.verify_email = verify_email;
             policy.per_address_hour = 0;
         });
-        let invitation = block_on(crowd.engine.invite(NewInvitation::default(), None, &Client::default())).unwrap();
+        let invitation = block_on(crowd.engine.invite(NewInvitation::default(), &Client::default())).unwrap();
         let answers = at_once(100, |n| {
             let form = invited(&format!("a{n}@example.org"), &invitation);
             match block_on(crowd.engine.sign_up(form)) {
@@ -292,7 +296,7 @@ fn in1_of_proofs_and_sign_ups_at_once_no_more_than_its_uses_become_accounts() {
         policy.per_address_hour = 0;
     });
     let form = NewInvitation { max_uses: Some(5), ..NewInvitation::default() };
-    let invitation = block_on(crowd.engine.invite(form, None, &Client::default())).unwrap();
+    let invitation = block_on(crowd.engine.invite(form, &Client::default())).unwrap();
     for n in 0..3 {
         block_on(crowd.engine.sign_up(invited(&format!("first{n}@example.org"), &invitation))).unwrap();
     }
@@ -306,11 +310,70 @@ fn in1_of_proofs_and_sign_ups_at_once_no_more_than_its_uses_become_accounts() {
     assert_eq!(block_on(crowd.engine.users("", None, 100)).unwrap().users.len(), 3);
 }
 
+fn of_role(role: Role) -> NewInvitation {
+    NewInvitation { role: Some(role), ..NewInvitation::default() }
+}
+
+#[test]
+fn se8_kp4_an_invitation_that_makes_administrators_asks_for_a_fresh_proof() {
+    let world = world();
+    let root = root(&world.engine);
+    let wanted = NewInvitationRefusal::Administration(AdministrationRefusal::ProofRequired);
+    world.pass(15 * 60);
+    let refused = block_on(world.engine.invite(of_role(Role::admin()), &root)).map(drop).map_err(refusal);
+    assert_eq!(refused, Err(wanted));
+    assert_eq!(world.trail().pop().unwrap(), "invitation.created refusal proof_required");
+    assert!(block_on(world.engine.invitations(None, 10)).unwrap().invitations.is_empty());
+    // Neither whoever runs the machine nor an invitation of any other role does.
+    invite(&world, of_role(Role::admin()));
+    block_on(world.engine.invite(NewInvitation::default(), &root)).unwrap();
+    let made = block_on(world.engine.invite(of_role(Role::parse("team-lead").unwrap()), &root)).unwrap();
+    let ended = block_on(world.engine.revoke_invitation(made.invitation.id, &root)).unwrap();
+    assert!(ended.is_some_and(|ended| ended.created_by == root.user() && ended.revoked_at.is_some()));
+}
+
+#[test]
+fn ad1_who_is_no_administrator_any_more_neither_invites_nor_revokes() {
+    let world = world();
+    let root = root(&world.engine);
+    let made = block_on(world.engine.invite(of_role(Role::admin()), &root)).unwrap();
+    administrator(&world.engine, "second@example.org");
+    let id = root.user().unwrap();
+    block_on(world.engine.change_user(id, &role(Role::user()), &Client::default())).unwrap();
+    let wanted = AdministrationRefusal::NotAdministrator;
+    let invited = block_on(world.engine.invite(NewInvitation::default(), &root)).map(drop).map_err(refusal);
+    assert_eq!(invited, Err(NewInvitationRefusal::Administration(wanted)));
+    assert_eq!(world.trail().pop().unwrap(), "invitation.created refusal forbidden");
+    let revoked = block_on(world.engine.revoke_invitation(made.invitation.id, &root)).map_err(refusal);
+    assert_eq!(revoked, Err(wanted));
+    assert_eq!(world.trail().pop().unwrap(), "invitation.revoked refusal forbidden");
+    assert_eq!(only(&world).state, InvitationState::Open);
+}
+
+#[test]
+fn ad1_of_an_invitation_and_its_makers_demotion_at_once_the_commit_has_the_last_word() {
+    for demoted_at in 1..3 {
+        let broken = crate::faults::world();
+        let root = root(&broken.engine);
+        administrator(&broken.engine, "second@example.org");
+        let id = root.user().unwrap();
+        let mut user = broken.user("root@example.org").unwrap();
+        assert_eq!(user.id, id);
+        user.role = Role::user();
+        let change = doorwarden_core::store::Change::User(doorwarden_core::store::Write::Update(user));
+        let store = broken.store.clone();
+        broken.faulty.before_call(demoted_at, move || block_on(store.commit(&[change])).unwrap());
+        let invited = block_on(broken.engine.invite(NewInvitation::default(), &root)).map(drop).map_err(refusal);
+        let wanted = AdministrationRefusal::NotAdministrator;
+        assert_eq!(invited, Err(NewInvitationRefusal::Administration(wanted)), "before call {demoted_at}");
+    }
+}
+
 fn broken_invitation(broken: &Broken) -> IssuedInvitation {
     let mut policy = (*broken.engine.policy()).clone();
     required(&mut policy);
     block_on(broken.engine.set_policy(policy)).unwrap();
-    block_on(broken.engine.invite(NewInvitation::default(), None, &Client::default())).unwrap()
+    block_on(broken.engine.invite(NewInvitation::default(), &Client::default())).unwrap()
 }
 
 fn settled(broken: &Broken) -> ListedInvitation {

@@ -91,6 +91,18 @@ async fn ad1_invitations_are_for_administrators_alone() {
 }
 
 #[tokio::test]
+async fn se8_one_that_makes_administrators_asks_for_a_fresh_proof() {
+    let (world, admin) = world().await;
+    world.clock.advance(std::time::Duration::from_secs(3_600));
+    let send = || world.post("/admin/invitations", json!({ "role": "admin" })).cookie(&admin).send();
+    send().await.assert_problem(403, "proof_required", "an hour later");
+    invite(&world, &admin, json!({ "role": "operator" })).await;
+    let proof = world.post("/session/prove", json!({ "password": PASSWORD })).cookie(&admin).send().await;
+    assert_eq!(proof.status, StatusCode::NO_CONTENT);
+    assert_eq!(send().await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn an_invitation_is_revoked_and_unknown_ones_are_not_found() {
     let (world, admin) = world().await;
     let issued = invite(&world, &admin, json!({})).await;

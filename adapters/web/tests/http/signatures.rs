@@ -5,8 +5,11 @@ use axum::body::Bytes;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use doorwarden_core::administration::UserChange;
+use doorwarden_core::client::Client;
 use doorwarden_core::keypair::{AccessKey, SecretKey};
 use doorwarden_core::testing::ClientSignature;
+use doorwarden_core::user::Role;
 use doorwarden_web::{Auth, CurrentUser, WebSettings, signed_requests};
 use serde_json::{Value, json};
 
@@ -138,6 +141,27 @@ async fn kp4_where_a_person_is_asked_for_a_signed_request_answers_proof_required
         reply.assert_problem(403, "proof_required", &format!("{method} {path}"));
     }
     assert_eq!(program.get(&world, "/auth/keypairs").send().await.json()["keypairs"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn kp4_an_administrators_program_makes_no_administrator() {
+    let (world, _, program) = world().await;
+    let user = world.engine.find_user(EMAIL).await.unwrap().unwrap();
+    let admin = UserChange { role: Some(Role::admin()), ..UserChange::default() };
+    world.engine.change_user(user.id, &admin, &Client::default()).await.unwrap();
+    let send = |path: &str, body: Value| {
+        let call = program.call(&world, &Method::POST, &format!("/auth/admin{path}"), &body);
+        async move { call.send().await }
+    };
+    for (path, body) in [
+        ("/users", json!({ "email": "eve@example.org", "role": "admin" })),
+        ("/invitations", json!({ "role": "admin" })),
+    ] {
+        send(path, body).await.assert_problem(403, "proof_required", path);
+    }
+    for (path, body) in [("/users", json!({ "email": "bob@example.org" })), ("/invitations", json!({}))] {
+        assert_eq!(send(path, body).await.status.as_u16(), 201, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -40,6 +40,10 @@ fn in1_an_invitation_is_printed_once_used_listed_and_revoked() {
     let unknown = machine.run(&["invitations", "revoke", "01a20e0d-39ae-7994-a992-5340e6322c3b"]);
     assert_eq!((unknown.status, unknown.out.as_str()), (Some(1), ""), "{unknown:?}");
     let trail = machine.done(&["audit"]);
+    assert!(
+        machine.done(&["invite", "--role", "admin"]).contains("token  dwi_"),
+        "who runs the machine proves nothing"
+    );
     assert!(!trail.contains(token) && trail.contains("invitation.redeemed"), "{trail}");
 }
 
