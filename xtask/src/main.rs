@@ -2,6 +2,7 @@
 
 mod command;
 mod needs;
+mod python;
 mod structure;
 mod test;
 

@@ -4,6 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Failed, cargo, program, read, run};
+use crate::python::environment;
 
 /// Something that a step needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub(crate) enum Need {
     Node,
     Chromium,
     Redis,
+    MailServer,
 }
 
 impl Need {
@@ -24,6 +26,7 @@ impl Need {
             Self::Node => node(root).map(drop),
             Self::Chromium => chromium(root).map(drop),
             Self::Redis => redis(root),
+            Self::MailServer => mail_server(root),
         }
     }
 }
@@ -105,7 +108,15 @@ fn fetch_node(root: &Path, found: &str) -> Result<PathBuf, Failed> {
     Ok(program_file)
 }
 
-fn apt_install(root: &Path, packages: &[&str], otherwise: &str) -> Result<(), Failed> {
+/// The mail server that tests of the mail adapter start themselves, and what makes its certificates.
+fn mail_server(root: &Path) -> Result<(), Failed> {
+    if in_path("openssl").is_none() {
+        apt_install(root, &["openssl"], "install OpenSSL's command, 3.0 or later")?;
+    }
+    environment(root, "mail-server", "adapters/mail/tests/server/requirements.txt").map(drop)
+}
+
+pub(crate) fn apt_install(root: &Path, packages: &[&str], otherwise: &str) -> Result<(), Failed> {
     let names = packages.join(" and ");
     if in_path("apt-get").is_none() {
         return Err(Failed::new(format!("{names} missing, and this machine has no apt-get: {otherwise}")));
@@ -125,7 +136,7 @@ fn apt_install(root: &Path, packages: &[&str], otherwise: &str) -> Result<(), Fa
     run(apt().args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
-fn in_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 

@@ -39,7 +39,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: features,
     },
     Step { name: "docs", says: "rustdoc is silent", needs: &[], run: docs },
-    Step { name: "tests", says: "unit, integration and documentation tests pass", needs: &[Need::Redis], run: tests },
+    Step {
+        name: "tests",
+        says: "unit, integration and documentation tests pass",
+        needs: &[Need::Redis, Need::MailServer],
+        run: tests,
+    },
     Step { name: "browser", says: "the portal works in a browser", needs: &[Need::Node, Need::Chromium], run: browser },
 ];
 
