@@ -273,6 +273,7 @@ impl Engine {
             Some(mailer) => mailer.send(&mail).await,
             None => Err(Fault::new("sending mail", mail.to.masked(), "the engine has no mailer")),
         };
+        self.meter().mail(if outcome.is_ok() { "sent" } else { "failed" });
         self.conclude(delivery, Some(&mail), outcome).await
     }
 
@@ -308,6 +309,7 @@ impl Engine {
             }
             None => event,
         };
+        self.meter().mail("given_up");
         tracing::error!(delivery = %delivery.id, rule = why.rule(), "a mail was given up");
         self.note_delivery(&[Change::Delivery(Write::Delete(delivery.clone())), Change::Audit(event)]).await
     }

@@ -10,6 +10,7 @@ use crate::error::Fault;
 use crate::guess::Doorstep;
 use crate::hashing::HashingPool;
 use crate::mail::{MailTemplates, Mailer};
+use crate::metrics::Meter;
 use crate::password::PasswordRule;
 use crate::policy::{Policy, PolicyProblem};
 use crate::random::{SecureRandom, SystemRandom};
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     policy: RwLock<Arc<Policy>>,
     mail_templates: RwLock<MailTemplates>,
     ports: Ports,
+    meter: Arc<Meter>,
     keys: SealKeys,
     hashing: HashingPool,
     doorstep: Doorstep,
@@ -208,11 +210,12 @@ impl EngineBuilder {
         if self.mailer.is_none() && self.policy.mail.is_on() {
             return Err(StartError::Missing("mailer (or set mail.transport to \"none\")"));
         }
+        let meter = Arc::new(Meter::default());
         let ports = Ports {
-            directory: self.directory.ok_or(StartError::Missing("directory"))?,
-            sessions: self.sessions.ok_or(StartError::Missing("session store"))?,
-            lockouts: self.lockouts.ok_or(StartError::Missing("lockout store"))?,
-            tickets: self.tickets.ok_or(StartError::Missing("ticket store"))?,
+            directory: meter.directory(self.directory.ok_or(StartError::Missing("directory"))?),
+            sessions: meter.sessions(self.sessions.ok_or(StartError::Missing("session store"))?),
+            lockouts: meter.lockouts(self.lockouts.ok_or(StartError::Missing("lockout store"))?),
+            tickets: meter.tickets(self.tickets.ok_or(StartError::Missing("ticket store"))?),
             mailer: self.mailer,
             gate: self.gate,
             password_rules: self.password_rules,
@@ -227,7 +230,7 @@ impl EngineBuilder {
         let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
         let chain = ChainMemory::default();
         let mail_templates = RwLock::new(self.mail_templates);
-        let inner = Arc::new(Inner { policy, mail_templates, ports, keys, hashing, doorstep, chain, thread });
+        let inner = Arc::new(Inner { policy, mail_templates, ports, meter, keys, hashing, doorstep, chain, thread });
         if self.upkeep == Upkeep::OwnThread {
             inner.thread.start(&inner)?;
         }
@@ -349,6 +352,10 @@ impl Engine {
 
     pub(crate) fn random(&self) -> &dyn SecureRandom {
         &*self.inner.ports.random
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.inner.meter
     }
 
     pub(crate) fn keys(&self) -> &SealKeys {

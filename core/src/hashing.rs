@@ -10,6 +10,7 @@
 //!
 //! `Busy` is told before any work and says nothing about an account.
 
+mod load;
 mod queue;
 
 use std::fmt;
@@ -20,6 +21,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_channel::oneshot;
+use load::WaitCounter;
+pub use load::{HashingLoad, Waits};
 use queue::{Admission, Evaluation, Job, Limits, Queue, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -184,7 +187,33 @@ impl HashingPool {
         self.inner.evaluations.load(Ordering::Relaxed)
     }
 
+    /// What was done since the start, and what is to be done now.
+    pub fn load(&self) -> HashingLoad {
+        let queue = self.inner.queue();
+        HashingLoad {
+            evaluations: self.evaluations(),
+            busy: self.inner.busy.load(Ordering::Relaxed),
+            threads: queue.threads,
+            running: queue.running,
+            waiting: queue.waiting.len(),
+            outside: queue.outside,
+            waits: self.inner.waits.waits(),
+        }
+    }
+
     async fn submit<T, W>(&self, party: &Party, work: W) -> Result<T, HashingError>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T, Fault> + Send + 'static,
+    {
+        let answer = self.queue_up(party, work).await;
+        if matches!(answer, Err(HashingError::Busy { .. })) {
+            self.inner.busy.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    async fn queue_up<T, W>(&self, party: &Party, work: W) -> Result<T, HashingError>
     where
         T: Send + 'static,
         W: FnOnce() -> Result<T, Fault> + Send + 'static,
@@ -229,12 +258,15 @@ struct Inner {
     work_or_end: Condvar,
     clock: Arc<dyn Clock>,
     evaluations: AtomicU64,
+    busy: AtomicU64,
+    waits: WaitCounter,
 }
 
 impl Inner {
     fn new(policy: &HashingPolicy, threads: usize, clock: Arc<dyn Clock>) -> Self {
         let queue = Mutex::new(Queue::new(policy, threads));
-        Self { queue, work_or_end: Condvar::new(), clock, evaluations: AtomicU64::new(0) }
+        let (evaluations, busy, waits) = Default::default();
+        Self { queue, work_or_end: Condvar::new(), clock, evaluations, busy, waits }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -314,7 +346,9 @@ impl Inner {
         if job.task.is_abandoned() {
             return false;
         }
-        if job.arrived_at.until(now) > max_wait {
+        let waited = job.arrived_at.until(now);
+        self.waits.add(waited);
+        if waited > max_wait {
             // The answer wakes the host's task, and that must not happen under the lock.
             let busy = self.queue().busy();
             job.task.refuse(busy);

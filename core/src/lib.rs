@@ -69,6 +69,7 @@
 //! | [`ticket`], [`token`], [`spent_mark`] | single-use proofs, the secrets that stand for them, and what came once |
 //! | [`seal`], [`reseal`] | secrets at rest, and their keys' rotation |
 //! | [`audit`] | the trail |
+//! | [`metrics`] | what was done since the start, in numbers |
 //! | [`client`], [`network`], [`time`], [`duration`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
@@ -108,6 +109,7 @@ pub mod known_browser;
 pub mod lockout;
 pub mod login;
 pub mod mail;
+pub mod metrics;
 pub mod network;
 pub mod password;
 pub mod password_change;

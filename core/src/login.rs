@@ -192,56 +192,69 @@ impl Engine {
     /// [`SessionLimit`](LoginRefusal::SessionLimit), [`ModeDisabled`](LoginRefusal::ModeDisabled) or
     /// [`Busy`](LoginRefusal::Busy).
     pub async fn login(&self, request: LoginRequest) -> Result<LoginStep, Failure<LoginRefusal>> {
-        let policy = self.policy();
-        if !policy.login.modes.contains(&SessionMode::Session) {
-            return Err(Failure::Refused(LoginRefusal::ModeDisabled));
-        }
-        let named = Named::read(&request.identifier, &policy.login);
-        let who = self.guesser(&named, &request.identifier).await?;
-        let guess = self.charge(&who, &request.client).await.map_err(|f| f.map(LoginRefusal::from))?;
-        let password_at = self.now();
-        let credentials = match self.evaluate(&named, &who, &request).await {
-            Ok(credentials) => credentials,
-            Err(failure) => {
-                self.settle(guess, Verdict::Withdrawn).await?;
-                return Err(failure);
+        self.counted(async {
+            let policy = self.policy();
+            if !policy.login.modes.contains(&SessionMode::Session) {
+                return Err(Failure::Refused(LoginRefusal::ModeDisabled));
             }
-        };
-        let (refusal, rule, verdict) = match credentials {
-            Credentials::Right(user) => {
-                if let Err(failure) = self.demand_where_cut(&user, &request).await {
+            let named = Named::read(&request.identifier, &policy.login);
+            let who = self.guesser(&named, &request.identifier).await?;
+            let guess = self.charge(&who, &request.client).await.map_err(|f| f.map(LoginRefusal::from))?;
+            let password_at = self.now();
+            let credentials = match self.evaluate(&named, &who, &request).await {
+                Ok(credentials) => credentials,
+                Err(failure) => {
                     self.settle(guess, Verdict::Withdrawn).await?;
-                    return Err(failure.into());
+                    return Err(failure);
                 }
-                let browser = self.browser_standing(guess.counted_as(), &request.client);
-                let client = request.client.clone().with_browser(Browser::default());
-                let mode = SessionMode::Session;
-                let (password_set_at, second_factor_at) = (user.password_changed_at, None);
-                let (user_id, awaits) = (user.id, None);
-                let progress = LoginProgress {
-                    user: user_id,
-                    mode,
-                    keypair: None,
-                    client,
-                    password_at,
-                    password_set_at,
-                    second_factor_at,
-                    browser,
-                    awaits,
-                };
-                let step = self.advance(progress, None, Some(guess)).await;
-                self.rehash(user, &request).await;
-                return step;
-            }
-            Credentials::Disabled => (LoginRefusal::AccountDisabled, "user.status", Verdict::Withdrawn),
-            // Counted, or whoever signs up a taken address could test its true password for nothing.
-            Credentials::Unverified => (LoginRefusal::EmailUnverified, "sign_up.verify_email", Verdict::Failed),
-            Credentials::Wrong => (LoginRefusal::InvalidCredentials, "invalid_credentials", Verdict::Failed),
-        };
-        let settled = self.settle(guess, verdict).await?;
-        let event = who.sign(self.event(AuditName::LoginFailed, &request.client)?).refused_by(rule);
-        self.record([event.with("code", refusal.code()).with("failures_before", settled.failures_before)]).await?;
-        Err(Failure::Refused(refusal))
+            };
+            let (refusal, rule, verdict) = match credentials {
+                Credentials::Right(user) => {
+                    if let Err(failure) = self.demand_where_cut(&user, &request).await {
+                        self.settle(guess, Verdict::Withdrawn).await?;
+                        return Err(failure.into());
+                    }
+                    let browser = self.browser_standing(guess.counted_as(), &request.client);
+                    let client = request.client.clone().with_browser(Browser::default());
+                    let mode = SessionMode::Session;
+                    let (password_set_at, second_factor_at) = (user.password_changed_at, None);
+                    let (user_id, awaits) = (user.id, None);
+                    let progress = LoginProgress {
+                        user: user_id,
+                        mode,
+                        keypair: None,
+                        client,
+                        password_at,
+                        password_set_at,
+                        second_factor_at,
+                        browser,
+                        awaits,
+                    };
+                    let step = self.advance(progress, None, Some(guess)).await;
+                    self.rehash(user, &request).await;
+                    return step;
+                }
+                Credentials::Disabled => (LoginRefusal::AccountDisabled, "user.status", Verdict::Withdrawn),
+                // Counted, or whoever signs up a taken address could test its true password for nothing.
+                Credentials::Unverified => (LoginRefusal::EmailUnverified, "sign_up.verify_email", Verdict::Failed),
+                Credentials::Wrong => (LoginRefusal::InvalidCredentials, "invalid_credentials", Verdict::Failed),
+            };
+            let settled = self.settle(guess, verdict).await?;
+            let event = who.sign(self.event(AuditName::LoginFailed, &request.client)?).refused_by(rule);
+            self.record([event.with("code", refusal.code()).with("failures_before", settled.failures_before)]).await?;
+            Err(Failure::Refused(refusal))
+        })
+        .await
+    }
+
+    /// Counts how a step of a login ends.
+    async fn counted(
+        &self,
+        step: impl Future<Output = Result<LoginStep, Failure<LoginRefusal>>>,
+    ) -> Result<LoginStep, Failure<LoginRefusal>> {
+        let step = step.await;
+        self.meter().login(step.as_ref());
+        step
     }
 
     /// Takes a login with a right password as far as it goes, and settles the guess that proved it.

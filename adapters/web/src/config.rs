@@ -9,6 +9,8 @@ pub struct WebSettings {
     pub prefix: String,
     /// Whose `X-Forwarded-For` is believed.
     pub trust_proxy: Vec<Network>,
+    /// Whether `/metrics` is open, to anybody.
+    pub metrics: bool,
     /// How the console looks.
     pub console: ConsoleSettings,
 }
@@ -28,7 +30,8 @@ pub struct ConsoleSettings {
 
 impl Default for WebSettings {
     fn default() -> Self {
-        Self { prefix: "/auth".to_owned(), trust_proxy: Vec::new(), console: ConsoleSettings::default() }
+        let (prefix, console) = ("/auth".to_owned(), ConsoleSettings::default());
+        Self { prefix, trust_proxy: Vec::new(), metrics: false, console }
     }
 }
 

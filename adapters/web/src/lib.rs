@@ -4,7 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `keypairs`, `first_administrator`, `users`, `health`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `keypairs`, `first_administrator`, `users`, `health`, `metrics`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
@@ -65,6 +65,7 @@ mod json;
 mod keypairs;
 mod locale;
 mod login;
+mod metrics;
 mod openapi;
 mod options;
 mod origin;
@@ -102,11 +103,12 @@ pub use signed::signed_requests;
 /// # Panics
 /// If the prefix isn't a plain path: axum gives `{`, `}` and `*` a meaning of their own.
 pub fn router(engine: Engine, settings: WebSettings) -> Router {
-    let prefix = settings.path();
+    let (prefix, tells_metrics) = (settings.path(), settings.metrics);
     let auth = Auth::new(engine, settings);
     let guard = from_fn_with_state(auth.clone(), guard::guard);
     let signed = from_fn_with_state(auth.clone(), signed_requests);
-    let (routes, api) = endpoints().split_for_parts();
+    let endpoints = if tells_metrics { endpoints().routes(routes!(metrics::metrics)) } else { endpoints() };
+    let (routes, api) = endpoints.split_for_parts();
     let routes = routes
         .fallback(guard::unknown_path)
         .method_not_allowed_fallback(guard::wrong_method)

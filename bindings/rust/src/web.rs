@@ -15,6 +15,7 @@ impl Configuration {
             accent: self.console.accent.clone(),
             locales: self.console.locales.clone(),
         };
-        WebSettings { prefix: self.web.prefix.clone(), trust_proxy: self.web.trust_proxy.clone(), console }
+        let (prefix, trust_proxy) = (self.web.prefix.clone(), self.web.trust_proxy.clone());
+        WebSettings { prefix, trust_proxy, metrics: self.web.metrics, console }
     }
 }

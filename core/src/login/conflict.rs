@@ -34,18 +34,21 @@ impl Engine {
     /// # Errors
     /// [`LoginRefusal::TicketInvalid`], and all that a login's later steps refuse.
     pub async fn take_over(&self, ticket: &TicketToken, wish: TakeOver) -> Result<LoginStep, Failure<LoginRefusal>> {
-        let progress = self.peek(ticket).await?;
-        let Some(Awaited::Conflict(listed)) = progress.awaits.clone() else {
-            return Err(Failure::Refused(LoginRefusal::TicketInvalid));
-        };
-        self.take(ticket).await?;
-        match wish {
-            TakeOver::Proceed => self.advance(progress, Some(&listed), None).await,
-            TakeOver::Cancel => {
-                let event = self.event(AuditName::LoginFailed, &progress.client)?.of_user(progress.user);
-                self.record([event.refused_by("cancelled")]).await?;
-                Ok(LoginStep::Cancelled)
+        self.counted(async {
+            let progress = self.peek(ticket).await?;
+            let Some(Awaited::Conflict(listed)) = progress.awaits.clone() else {
+                return Err(Failure::Refused(LoginRefusal::TicketInvalid));
+            };
+            self.take(ticket).await?;
+            match wish {
+                TakeOver::Proceed => self.advance(progress, Some(&listed), None).await,
+                TakeOver::Cancel => {
+                    let event = self.event(AuditName::LoginFailed, &progress.client)?.of_user(progress.user);
+                    self.record([event.refused_by("cancelled")]).await?;
+                    Ok(LoginStep::Cancelled)
+                }
             }
-        }
+        })
+        .await
     }
 }

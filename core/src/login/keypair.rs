@@ -55,50 +55,53 @@ impl Engine {
     /// [`LoginRefusal::InvalidCredentials`], whatever the cause; [`LockedOut`](LoginRefusal::LockedOut),
     /// [`ModeDisabled`](LoginRefusal::ModeDisabled) or [`Busy`](LoginRefusal::Busy).
     pub async fn login_with_keypair(&self, request: KeypairLogin) -> Result<LoginStep, Failure<LoginRefusal>> {
-        if !self.policy().login.modes.contains(&SessionMode::Api) {
-            return Err(Failure::Refused(LoginRefusal::ModeDisabled));
-        }
-        let KeypairLogin { access_key, secret_key, client } = request;
-        let read = AccessKey::parse(&access_key).ok();
-        let known = match &read {
-            Some(key) => self.directory().keypair(key).await?,
-            None => None,
-        };
-        let who = self.guesser_at_keypair(&access_key, known.as_ref());
-        let guess = self.charge(&who, &client).await.map_err(|f| f.map(LoginRefusal::from))?;
-        let named = match self.named_keypair(read.as_ref()).await {
-            Ok(named) => named,
-            Err(fault) => {
-                self.settle(guess, Verdict::Withdrawn).await?;
-                return Err(fault.into());
+        self.counted(async {
+            if !self.policy().login.modes.contains(&SessionMode::Api) {
+                return Err(Failure::Refused(LoginRefusal::ModeDisabled));
             }
-        };
-        let proved = named.secret.equals(&secret_key);
-        match named.judge(proved, self.now()) {
-            Ok((keypair, user)) => {
-                self.touch_keypair(&keypair).await;
-                let progress = LoginProgress {
-                    user: user.id,
-                    mode: SessionMode::Api,
-                    keypair: Some(keypair.access_key),
-                    client,
-                    password_at: Timestamp::default(),
-                    password_set_at: user.password_changed_at,
-                    second_factor_at: None,
-                    browser: BrowserStanding::Forgetful,
-                    awaits: None,
-                };
-                self.advance(progress, None, Some(guess)).await
+            let KeypairLogin { access_key, secret_key, client } = request;
+            let read = AccessKey::parse(&access_key).ok();
+            let known = match &read {
+                Some(key) => self.directory().keypair(key).await?,
+                None => None,
+            };
+            let who = self.guesser_at_keypair(&access_key, known.as_ref());
+            let guess = self.charge(&who, &client).await.map_err(|f| f.map(LoginRefusal::from))?;
+            let named = match self.named_keypair(read.as_ref()).await {
+                Ok(named) => named,
+                Err(fault) => {
+                    self.settle(guess, Verdict::Withdrawn).await?;
+                    return Err(fault.into());
+                }
+            };
+            let proved = named.secret.equals(&secret_key);
+            match named.judge(proved, self.now()) {
+                Ok((keypair, user)) => {
+                    self.touch_keypair(&keypair).await;
+                    let progress = LoginProgress {
+                        user: user.id,
+                        mode: SessionMode::Api,
+                        keypair: Some(keypair.access_key),
+                        client,
+                        password_at: Timestamp::default(),
+                        password_set_at: user.password_changed_at,
+                        second_factor_at: None,
+                        browser: BrowserStanding::Forgetful,
+                        awaits: None,
+                    };
+                    self.advance(progress, None, Some(guess)).await
+                }
+                Err(rule) => {
+                    let settled = self.settle(guess, Verdict::Failed).await?;
+                    let event = who.sign(self.event(AuditName::LoginFailed, &client)?).refused_by(rule);
+                    let event =
+                        event.with("mode", SessionMode::Api.name()).with("failures_before", settled.failures_before);
+                    self.record([event.with("code", LoginRefusal::InvalidCredentials.code())]).await?;
+                    Err(Failure::Refused(LoginRefusal::InvalidCredentials))
+                }
             }
-            Err(rule) => {
-                let settled = self.settle(guess, Verdict::Failed).await?;
-                let event = who.sign(self.event(AuditName::LoginFailed, &client)?).refused_by(rule);
-                let event =
-                    event.with("mode", SessionMode::Api.name()).with("failures_before", settled.failures_before);
-                self.record([event.with("code", LoginRefusal::InvalidCredentials.code())]).await?;
-                Err(Failure::Refused(LoginRefusal::InvalidCredentials))
-            }
-        }
+        })
+        .await
     }
 
     /// Whose counter a guess at a secret key is charged to. One of an access key that doesn't exist may be forgotten,

@@ -30,19 +30,22 @@ impl Engine {
         code: &TypedCode,
         client: &Client,
     ) -> Result<LoginStep, Failure<LoginRefusal>> {
-        let progress = self.peek(ticket).await?;
-        if progress.awaits != Some(Awaited::Otp) {
-            return Err(Failure::Refused(LoginRefusal::TicketInvalid));
-        }
-        let who = Guesser::at_code_of(progress.user);
-        let guess = self.charge(&who, client).await.map_err(|f| f.map(LoginRefusal::from))?;
-        // Taken before the code is judged: a set-up that comes meanwhile is newer than this proof.
-        let second_factor_at = Some(self.now());
-        let (user, name) = (progress.user, AuditName::LoginFailed);
-        let redeeming = Redeeming { user, code, ticket: Some(ticket), name, client };
-        match self.redeem_code(redeeming, |user| Ok((user, Default::default()))).await {
-            Ok(()) => self.advance(LoginProgress { second_factor_at, ..progress }, None, Some(guess)).await,
-            Err(refused) => self.settle_code(guess, Err(refused)).await.map_err(|f| f.map(LoginRefusal::from)),
-        }
+        self.counted(async {
+            let progress = self.peek(ticket).await?;
+            if progress.awaits != Some(Awaited::Otp) {
+                return Err(Failure::Refused(LoginRefusal::TicketInvalid));
+            }
+            let who = Guesser::at_code_of(progress.user);
+            let guess = self.charge(&who, client).await.map_err(|f| f.map(LoginRefusal::from))?;
+            // Taken before the code is judged: a set-up that comes meanwhile is newer than this proof.
+            let second_factor_at = Some(self.now());
+            let (user, name) = (progress.user, AuditName::LoginFailed);
+            let redeeming = Redeeming { user, code, ticket: Some(ticket), name, client };
+            match self.redeem_code(redeeming, |user| Ok((user, Default::default()))).await {
+                Ok(()) => self.advance(LoginProgress { second_factor_at, ..progress }, None, Some(guess)).await,
+                Err(refused) => self.settle_code(guess, Err(refused)).await.map_err(|f| f.map(LoginRefusal::from)),
+            }
+        })
+        .await
     }
 }

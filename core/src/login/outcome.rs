@@ -62,6 +62,21 @@ pub enum LoginStep {
     Cancelled,
 }
 
+impl LoginStep {
+    /// The stable name, as in replies over HTTP.
+    pub const fn status(&self) -> &'static str {
+        match self {
+            Self::LoggedIn(_) => "logged_in",
+            Self::OtpRequired { .. } => "otp_required",
+            Self::TotpSetupRequired { .. } => "totp_setup_required",
+            Self::PasswordChangeRequired { .. } => "password_change_required",
+            Self::TermsRequired { .. } => "terms_required",
+            Self::SessionConflict { .. } => "session_conflict",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// A complete login.
 #[derive(Debug)]
 pub struct LoggedIn {

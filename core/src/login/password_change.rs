@@ -40,24 +40,28 @@ impl Engine {
         password: Password,
         client: &Client,
     ) -> Result<LoginStep, Failure<LoginRefusal>> {
-        let progress = self.peek(ticket).await?;
-        if progress.awaits != Some(Awaited::PasswordChange) {
-            return Err(Failure::Refused(LoginRefusal::TicketInvalid));
-        }
-        let user = self.holder(&progress).await?;
-        let mut unmet = self.unmet_rules(&user, &password);
-        // No guess: the ticket's holder has given this very password, so there is nothing to learn of it.
-        let party = Guesser::at_account(user.id).party(client);
-        let same = self.verify(&party, password.clone(), user.password).await.map_err(|f| f.map(LoginRefusal::from))?;
-        unmet.extend((same == Verification::Right).then_some(UnmetRule::SameAsOld));
-        if !unmet.is_empty() {
-            return Err(Failure::Refused(LoginRefusal::PasswordTooWeak(unmet)));
-        }
-        let hash = self.hash_new(progress.user, password, client).await;
-        let hash = hash.map_err(|f| f.map(|retry_after| LoginRefusal::Busy { retry_after }))?;
-        self.take(ticket).await?;
-        let password_set_at = self.store_due(&progress, &hash, client).await?;
-        self.advance(LoginProgress { password_set_at, ..progress }, None, None).await
+        self.counted(async {
+            let progress = self.peek(ticket).await?;
+            if progress.awaits != Some(Awaited::PasswordChange) {
+                return Err(Failure::Refused(LoginRefusal::TicketInvalid));
+            }
+            let user = self.holder(&progress).await?;
+            let mut unmet = self.unmet_rules(&user, &password);
+            // No guess: the ticket's holder has given this very password, so there is nothing to learn of it.
+            let party = Guesser::at_account(user.id).party(client);
+            let same =
+                self.verify(&party, password.clone(), user.password).await.map_err(|f| f.map(LoginRefusal::from))?;
+            unmet.extend((same == Verification::Right).then_some(UnmetRule::SameAsOld));
+            if !unmet.is_empty() {
+                return Err(Failure::Refused(LoginRefusal::PasswordTooWeak(unmet)));
+            }
+            let hash = self.hash_new(progress.user, password, client).await;
+            let hash = hash.map_err(|f| f.map(|retry_after| LoginRefusal::Busy { retry_after }))?;
+            self.take(ticket).await?;
+            let password_set_at = self.store_due(&progress, &hash, client).await?;
+            self.advance(LoginProgress { password_set_at, ..progress }, None, None).await
+        })
+        .await
     }
 
     /// The account of a login that nothing has overtaken.

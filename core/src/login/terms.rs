@@ -43,17 +43,20 @@ impl Engine {
         accepted: &AcceptedVersions,
         client: &Client,
     ) -> Result<LoginStep, Failure<LoginRefusal>> {
-        let progress = self.peek(ticket).await?;
-        if progress.awaits != Some(Awaited::Terms) {
-            return Err(Failure::Refused(LoginRefusal::TicketInvalid));
-        }
-        let policy = self.policy();
-        if !accepted.are_current(&policy.sign_up) {
-            return Err(Failure::Refused(LoginRefusal::TermsNotAccepted));
-        }
-        self.take(ticket).await?;
-        self.store_acceptances(progress.user, accepted, &policy.sign_up, client).await?;
-        self.advance(progress, None, None).await
+        self.counted(async {
+            let progress = self.peek(ticket).await?;
+            if progress.awaits != Some(Awaited::Terms) {
+                return Err(Failure::Refused(LoginRefusal::TicketInvalid));
+            }
+            let policy = self.policy();
+            if !accepted.are_current(&policy.sign_up) {
+                return Err(Failure::Refused(LoginRefusal::TermsNotAccepted));
+            }
+            self.take(ticket).await?;
+            self.store_acceptances(progress.user, accepted, &policy.sign_up, client).await?;
+            self.advance(progress, None, None).await
+        })
+        .await
     }
 
     async fn store_acceptances(

@@ -46,22 +46,27 @@ impl Engine {
         code: &TypedCode,
         client: &Client,
     ) -> Result<SetUp, Failure<LoginRefusal>> {
-        let progress = self.peek(ticket).await?;
-        let Some(Awaited::TotpSetup(sealed)) = progress.awaits.clone() else {
-            return Err(Failure::Refused(LoginRefusal::TicketInvalid));
-        };
-        let who = Guesser::at_code_of(progress.user);
-        let guess = self.charge(&who, client).await.map_err(|f| f.map(LoginRefusal::from))?;
-        let redeeming =
-            Redeeming { user: progress.user, code, ticket: Some(ticket), name: AuditName::LoginFailed, client };
-        match self.confirm_seed(Confirming { redeeming, sealed: &sealed }).await {
-            Ok(recovery_codes) => {
-                let second_factor_at = Some(self.now());
-                let progress = LoginProgress { second_factor_at, ..progress };
-                let step = self.advance(progress, None, Some(guess)).await;
-                Ok(SetUp { step, recovery_codes })
+        let set_up = async {
+            let progress = self.peek(ticket).await?;
+            let Some(Awaited::TotpSetup(sealed)) = progress.awaits.clone() else {
+                return Err(Failure::Refused(LoginRefusal::TicketInvalid));
+            };
+            let who = Guesser::at_code_of(progress.user);
+            let guess = self.charge(&who, client).await.map_err(|f| f.map(LoginRefusal::from))?;
+            let redeeming =
+                Redeeming { user: progress.user, code, ticket: Some(ticket), name: AuditName::LoginFailed, client };
+            match self.confirm_seed(Confirming { redeeming, sealed: &sealed }).await {
+                Ok(recovery_codes) => {
+                    let second_factor_at = Some(self.now());
+                    let progress = LoginProgress { second_factor_at, ..progress };
+                    let step = self.advance(progress, None, Some(guess)).await;
+                    Ok(SetUp { step, recovery_codes })
+                }
+                Err(refused) => self.settle_code(guess, Err(refused)).await.map_err(|f| f.map(LoginRefusal::from)),
             }
-            Err(refused) => self.settle_code(guess, Err(refused)).await.map_err(|f| f.map(LoginRefusal::from)),
         }
+        .await;
+        self.meter().login(set_up.as_ref().and_then(|set_up| set_up.step.as_ref()));
+        set_up
     }
 }

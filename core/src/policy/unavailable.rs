@@ -19,7 +19,6 @@ const LACKS: &[Lack] = &[
     lack("store.directory", &["sqlite:*", "memory:"]),
     lack("store.volatile", &["same"]),
     lack("session.cache", &["off"]),
-    lack("web.metrics", &["false"]),
     lack("sso.oidc", &[]),
     lack("sso.saml", &[]),
 ];
@@ -89,7 +88,6 @@ mod tests {
     fn other_keys_of_a_file_are_judged_by_the_same_list() {
         let settings = serde_json::json!({
             "store": { "directory": "postgres://u:p@db/x", "volatile": "redis://:p@cache" },
-            "web": { "metrics": true },
             "sso": { "oidc": [{ "id": "corp", "client_secret": "env:X" }], "saml": [] },
         });
         let seen: Vec<_> = unavailable(&settings).into_iter().map(|p| format!("{} = {}", p.key, p.seen)).collect();
@@ -98,7 +96,6 @@ mod tests {
             [
                 r#"store.directory = "postgres://…@db/x""#,
                 r#"store.volatile = "redis://…@cache""#,
-                "web.metrics = true",
                 "sso.oidc = [1 entry]",
             ]
         );

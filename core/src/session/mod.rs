@@ -108,6 +108,17 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// All reasons.
+    pub const ALL: &[Self] = &[
+        Self::LoggedOut,
+        Self::Revoked,
+        Self::TakenOver,
+        Self::AccountClosed,
+        Self::PasswordChanged,
+        Self::TotpRemoved,
+        Self::EmailRestored,
+    ];
+
     /// The stable name, as in the audit trail.
     pub const fn name(self) -> &'static str {
         match self {

@@ -19,6 +19,7 @@ mod keypairs;
 mod keys;
 mod lockout;
 mod login;
+mod metrics;
 mod outbox;
 mod races;
 mod recovery;

@@ -26,6 +26,8 @@ mod hosts;
 mod invitations;
 mod keypairs;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod midway;
 #[cfg(test)]
 mod orders;

@@ -151,8 +151,8 @@ fn cf1_a_bad_file_is_refused_with_file_line_key_value_and_what_is_allowed() {
         ),
         ("preset = \"strict\"", &["1: preset = \"strict\": allowed is \"classic\" or \"nist\""]),
         (
-            "[web]\nmetrics = true",
-            &["2: web.metrics = true: allowed is false: anything else is not available in this build"],
+            "[session]\ncache = \"1s\"",
+            &["2: session.cache = \"1s\": allowed is \"off\": anything else is not available in this build"],
         ),
         (
             REALMS,

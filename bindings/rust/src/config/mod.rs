@@ -204,7 +204,6 @@ impl Configuration {
     pub fn problems(&self) -> Vec<PolicyProblem> {
         let lacking = unavailable(&json!({
             "store": self.store,
-            "web": { "metrics": self.web.metrics },
             "sso": self.sso,
         }));
         let own = self.own_problems().into_iter().filter(|own| lacking.iter().all(|lack| lack.key != own.key));

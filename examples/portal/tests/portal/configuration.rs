@@ -13,8 +13,8 @@ fn cf1_a_bad_file_ends_with_2_and_names_file_line_key_and_what_is_allowed() {
         ("[session]\n\nlifetme = \"8h\"\n", ":3: session.lifetme: unknown key: did you mean lifetime?"),
         ("password.min_length = \"8\"\n", ":1: password.min_length = \"8\": allowed is"),
         (
-            "web.metrics = true\n",
-            ":1: web.metrics = true: allowed is false: anything else is not available in this build",
+            "session.cache = \"1s\"\n",
+            ":1: session.cache = \"1s\": allowed is \"off\": anything else is not available in this build",
         ),
         ("[[[\n", ":1: "),
         (

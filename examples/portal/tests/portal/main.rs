@@ -17,6 +17,8 @@ mod journey;
 #[cfg(test)]
 mod mailbox;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod pages;
