@@ -13,6 +13,7 @@ pub(crate) enum Need {
     Clippy,
     Node,
     Chromium,
+    Postgres,
     Redis,
     MailServer,
 }
@@ -25,6 +26,7 @@ impl Need {
             Self::Clippy => component(root, "clippy", "clippy"),
             Self::Node => node(root).map(drop),
             Self::Chromium => chromium(root).map(drop),
+            Self::Postgres => postgres(root),
             Self::Redis => redis(root),
             Self::MailServer => mail_server(root),
         }
@@ -59,6 +61,15 @@ fn redis(root: &Path) -> Result<(), Failed> {
         Some(_) => Ok(()),
         None => apt_install(root, &["redis-server", "openssl"], "install a Redis server, 6 or later, with redis-cli"),
     }
+}
+
+/// A PostgreSQL server, which tests start themselves: the one that `POSTGRES_BIN` names, or the distribution's.
+fn postgres(root: &Path) -> Result<(), Failed> {
+    let mut versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    if env::var_os("POSTGRES_BIN").is_some() || versions.any(|version| version.path().join("bin/initdb").is_file()) {
+        return Ok(());
+    }
+    apt_install(root, &["postgresql"], "set POSTGRES_BIN to the folder of its initdb")
 }
 
 /// The oldest Node that playwright-core starts on.

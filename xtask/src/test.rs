@@ -42,7 +42,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "tests",
         says: "unit, integration and documentation tests pass",
-        needs: &[Need::Redis, Need::MailServer],
+        needs: &[Need::Postgres, Need::Redis, Need::MailServer],
         run: tests,
     },
     Step { name: "browser", says: "the portal works in a browser", needs: &[Need::Node, Need::Chromium], run: browser },
