@@ -133,8 +133,8 @@ fn refuse(error: &ConfigurationError, output: &mut Output) {
 /// Opens the store that the file names. The upkeep stays with the service: a command comes and goes.
 fn engine(path: &Path, output: &mut Output) -> Result<Engine, Exit> {
     let configuration = configuration(path, output)?;
-    let open = || Ok(block_on(configuration.builder()?.upkeep(Upkeep::ByHost).start())?);
-    open().map_err(|error: OpenError| match error {
+    let open = async || Ok(configuration.builder().await?.upkeep(Upkeep::ByHost).start().await?);
+    block_on(open()).map_err(|error: OpenError| match error {
         OpenError::Fault(fault) | OpenError::Start(StartError::Fault(fault)) => unreachable(&fault, output),
         error => {
             output.unusable(&error.to_string());

@@ -70,7 +70,7 @@ impl Configuration {
     /// # Errors
     /// [`OpenError`]; nothing was started.
     pub async fn open(&self) -> Result<Engine, OpenError> {
-        Ok(self.builder()?.start().await?)
+        Ok(self.builder().await?.start().await?)
     }
 
     /// The engine's builder with policy, keys, store and mailer given, for a host that adds parts of its own.
@@ -79,11 +79,11 @@ impl Configuration {
     ///
     /// # Errors
     /// [`OpenError`] if one of them can't be used.
-    pub fn builder(&self) -> Result<EngineBuilder, OpenError> {
+    pub async fn builder(&self) -> Result<EngineBuilder, OpenError> {
         make_private(self.base()).map_err(|source| Fault::lasting("making folder", self.base().display(), source))?;
         let builder = Engine::builder().policy(self.policy()).seal_keys(self.seal_keys()?);
         let builder = builder.mail_templates(self.mail_templates()?);
-        let builder = self.with_store(builder)?;
+        let builder = self.with_store(builder).await?;
         match (self.mail_folder(), self.mail.is_on()) {
             (Some(folder), _) => with_mail_folder(builder, folder, &self.mail.transport),
             (None, true) => with_smtp(builder, &self.mail.transport),
@@ -91,11 +91,12 @@ impl Configuration {
         }
     }
 
-    fn with_store(&self, builder: EngineBuilder) -> Result<EngineBuilder, OpenError> {
+    async fn with_store(&self, builder: EngineBuilder) -> Result<EngineBuilder, OpenError> {
         match self.directory() {
             Some(DirectoryPlace::Sqlite(file)) => with_sqlite(builder, file, &self.store.directory),
             Some(DirectoryPlace::Memory) => with_memory(builder, &self.store.directory),
-            None => Err(not_built_in("store.directory", &self.store.directory, "postgres")),
+            Some(DirectoryPlace::Postgres) => with_postgres(builder, &self.store.directory).await,
+            None => Err(not_built_in("store.directory", "another place", "postgres")),
         }
     }
 }
@@ -113,6 +114,19 @@ fn with_sqlite(builder: EngineBuilder, file: PathBuf, _seen: &str) -> Result<Eng
 #[cfg(not(feature = "sqlite"))]
 fn with_sqlite(_builder: EngineBuilder, _file: PathBuf, seen: &str) -> Result<EngineBuilder, OpenError> {
     Err(not_built_in("store.directory", seen, "sqlite"))
+}
+
+#[cfg(feature = "postgres")]
+async fn with_postgres(builder: EngineBuilder, url: &str) -> Result<EngineBuilder, OpenError> {
+    let unusable = |error| Fault::lasting("reading", "store.directory", error);
+    let config = doorwarden_postgres::PostgresConfig::parse(url).map_err(unusable)?;
+    let store = doorwarden_postgres::PostgresStore::open(&config).await?;
+    Ok(builder.store(std::sync::Arc::new(store)))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn with_postgres(_builder: EngineBuilder, _url: &str) -> Result<EngineBuilder, OpenError> {
+    Err(not_built_in("store.directory", "postgres://…", "postgres"))
 }
 
 #[cfg(feature = "memory")]

@@ -77,7 +77,7 @@ impl Machine {
     /// The engine of a service on the same store.
     pub(crate) fn service(&self) -> Engine {
         let configuration = doorwarden::Configuration::load(self.path().join("doorwarden.toml")).unwrap();
-        block_on(configuration.builder().unwrap().upkeep(Upkeep::ByHost).start()).unwrap()
+        block_on(block_on(configuration.builder()).unwrap().upkeep(Upkeep::ByHost).start()).unwrap()
     }
 }
 

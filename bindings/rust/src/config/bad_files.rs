@@ -80,9 +80,7 @@ fn cf1_a_bad_file_is_refused_with_file_line_key_value_and_what_is_allowed() {
         ),
         (
             "[store]\ndirectory = \"mysql://u:secret@h/d\"",
-            &[
-                "2: store.directory = \"mysql://…@h/d\": allowed is \"sqlite:…\" or \"memory:\": anything else is not available in this build",
-            ],
+            &["2: store.directory = \"mysql://…@h/d\": allowed is sqlite:PATH, postgres://… or memory:"],
         ),
         (
             "[store]\nseal_key = \"c2VjcmV0\"",

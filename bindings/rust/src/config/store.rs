@@ -38,6 +38,8 @@ impl Default for StoreSection {
 pub enum DirectoryPlace {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database, at the address that `store.directory` is.
+    Postgres,
     /// This process only; gone when it ends.
     Memory,
 }
@@ -47,8 +49,16 @@ impl StoreSection {
     pub(super) fn place(&self, base: &Path) -> Option<DirectoryPlace> {
         match self.directory.strip_prefix("sqlite:") {
             Some(path) => Some(DirectoryPlace::Sqlite(base.join(path))),
-            None => (self.directory == "memory:").then_some(DirectoryPlace::Memory),
+            None if self.directory == "memory:" => Some(DirectoryPlace::Memory),
+            None => is_server(&self.directory, &["postgres", "postgresql"]).then_some(DirectoryPlace::Postgres),
         }
+    }
+
+    /// Where the database server is, without user and password.
+    pub(super) fn server(&self) -> String {
+        let url = Url::parse(&self.directory).ok();
+        let place = |url: Url| format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+        url.map_or(String::new(), place)
     }
 
     pub(super) fn has_directory(&self) -> bool {

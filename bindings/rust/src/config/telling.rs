@@ -63,7 +63,8 @@ impl Configuration {
         let directory = match self.directory() {
             Some(DirectoryPlace::Sqlite(path)) => format!("Accounts are kept in the SQLite file {}", path.display()),
             Some(DirectoryPlace::Memory) => "Accounts are kept in memory and gone when the process ends".to_owned(),
-            None => "Accounts are kept on a database server".to_owned(),
+            Some(DirectoryPlace::Postgres) => format!("Accounts are kept in PostgreSQL at {}", self.store.server()),
+            None => "Accounts are kept nowhere that is known".to_owned(),
         };
         let volatile = match self.store.volatile.as_str() {
             "same" => "Sessions, lockouts and tickets are kept in the same place",
