@@ -68,7 +68,7 @@ export function openProfile() {
         show(profile.emailTitle, profile.emailSent(values.new_email), closeButton());
         announce(profile.emailSent(values.new_email));
       },
-      refused: (refusal) => refusal.endsSession || refusedAddress(address, refusal) || wrongPassword(password, refusal),
+      refused: (refusal) => refusal.endsSession || refusedAddress(address, refusal) || wrongPassword(password, refusal) || forbidden(asking, refusal, profile.addressFixed),
     });
     show(profile.emailTitle, profile.emailIntro, asking.element, button(words.cancel, names));
   }
@@ -94,7 +94,7 @@ export function openProfile() {
         close();
         session.deleted();
       },
-      refused: (refusal) => refusal.endsSession || wrongPassword(password, refusal) || (code && wrongCode(code, refusal)),
+      refused: (refusal) => refusal.endsSession || wrongPassword(password, refusal) || (code && wrongCode(code, refusal)) || forbidden(asking, refusal, profile.lastAdministrator),
     });
     const other = needsCode && el('p', null, el('button', { type: 'button', class: 'link', onclick: () => remove(null, !recovery) }, recovery ? words.otp.useCode : words.otp.useRecovery));
     show(profile.deleteTitle, profile.deleteIntro, asking.element, other, button(words.cancel, names));
@@ -126,5 +126,12 @@ function refusedAddress(address, refusal) {
   if (refusal.code !== 'invalid_email' && refusal.code !== 'sign_up_refused') return false;
   address.say(refusal.code === 'invalid_email' ? words.refusals.invalid_email : words.profile.domainRefused);
   address.input.select();
+  return true;
+}
+
+/** What the policy forbids is said as what it is in this form. */
+function forbidden(asking, refusal, text) {
+  if (refusal.code !== 'forbidden') return false;
+  asking.say({ kind: 'danger', text });
   return true;
 }

@@ -41,7 +41,7 @@ export function openUser(id) {
       return showFailure(error, users.account, users.failed, button(words.again, () => account()), closeButton());
     }
     tell('changed', user);
-    show(displayName(user), itself() ? users.yourself : user.email, about(user), acts(user), closeButton());
+    show(displayName(user), itself() ? users.yourself : users.accountIntro, about(user), acts(user), closeButton());
     if (said) say({ kind: 'success', text: said });
   }
 

@@ -292,6 +292,8 @@ export default {
     sendLink: 'Send the link',
     sending: 'Sending…',
     emailSent: (email) => `If ${email} can be used, a link is on its way there. Open it to confirm the change.`,
+    lastAdministrator: 'You are the last administrator, so your account can’t be deleted. Make another account an administrator first.',
+    addressFixed: 'Addresses can’t be changed here, since this server sends no mails. Contact your administrator.',
     domainRefused: 'Addresses of this domain can’t be used here.',
     delete: 'Delete account',
     deleteTitle: 'Delete account',
@@ -454,7 +456,7 @@ export default {
   users: {
     title: 'Users',
     intro: 'Everybody who has an account here.',
-    search: 'Search by e-mail, username or name',
+    search: 'Search for a name or address',
     who: 'Name',
     role: 'Role',
     state: 'State',
@@ -465,6 +467,7 @@ export default {
     states: { active: 'Active', disabled: 'Disabled', restricted: 'Logins paused', unverified: 'Address unverified', withoutPassword: 'No password yet', mustChange: 'Must change password', totp: '2FA' },
 
     account: 'Account',
+    accountIntro: 'What is known of it, and what you can do.',
     yourself: 'This is your own account.',
     id: 'ID',
     logins: 'Logins',

@@ -292,6 +292,8 @@ export default {
     sendLink: '링크 보내기',
     sending: '보내는 중…',
     emailSent: (email) => `${email} 주소를 사용할 수 있다면 링크를 보냈습니다. 링크를 열어 변경을 확인하세요.`,
+    lastAdministrator: '마지막 관리자이므로 계정을 삭제할 수 없습니다. 먼저 다른 계정을 관리자로 지정하세요.',
+    addressFixed: '메일을 보내지 않는 서버이므로 주소를 바꿀 수 없습니다. 관리자에게 문의하세요.',
     domainRefused: '이 도메인의 주소는 사용할 수 없습니다.',
     delete: '계정 삭제',
     deleteTitle: '계정 삭제',
@@ -454,7 +456,7 @@ export default {
   users: {
     title: '사용자',
     intro: '이곳에 계정이 있는 모든 사람입니다.',
-    search: '이메일, 사용자 이름 또는 이름으로 검색',
+    search: '이름이나 주소로 검색',
     who: '이름',
     role: '역할',
     state: '상태',
@@ -465,6 +467,7 @@ export default {
     states: { active: '사용 중', disabled: '사용 중지', restricted: '로그인 제한', unverified: '주소 미확인', withoutPassword: '비밀번호 없음', mustChange: '비밀번호 변경 필요', totp: '2단계 인증' },
 
     account: '계정',
+    accountIntro: '이 계정의 정보와 할 수 있는 작업입니다.',
     yourself: '본인의 계정입니다.',
     id: 'ID',
     logins: '로그인',

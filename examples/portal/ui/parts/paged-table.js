@@ -21,7 +21,8 @@ export function pagedTable({ label, columns, key, load, row, empty, refused = ()
   const table = el('table', { role: 'table', 'aria-label': label },
     el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, ...columns.map((text) => el('th', { role: 'columnheader', scope: 'col' }, text || el('span', { class: 'unseen' }, words.list.actions))))),
     body);
-  const element = el('div', { class: 'paged' }, messages, table, nothing, el('div', { class: 'paged-foot' }, count, more));
+  const foot = el('div', { class: 'paged-foot' }, count, more);
+  const element = el('div', { class: 'paged' }, messages, table, nothing, foot);
   const rows = new Map();
   let cursor = null;
   let reading = null;
@@ -82,6 +83,7 @@ export function pagedTable({ label, columns, key, load, row, empty, refused = ()
 
   function draw() {
     table.hidden = rows.size === 0;
+    foot.hidden = rows.size === 0;
     nothing.hidden = rows.size > 0;
     nothing.textContent = rows.size ? '' : empty();
     count.textContent = rows.size ? words.list.shown(rows.size) : '';
