@@ -92,7 +92,7 @@ test('an account is added by a mailed link, found by a search, and used', async 
   await grace.page.getByRole('heading', { name: 'Hello, Grace Hopper' }).waitFor();
 
   await page.getByRole('button', { name: 'Close' }).click();
-  const search = page.getByRole('searchbox', { name: 'Search by' });
+  const search = page.getByRole('searchbox', { name: 'Search for' });
   await search.fill('HOPPER');
   await row(page, email).waitFor({ state: 'detached' });
   await row(page, 'Grace Hopper').waitFor();
@@ -287,7 +287,16 @@ test('the last administrator stays, nobody changes the own role, and both are sa
   await refused('This is the last administrator.');
   await act('Cancel');
   await inDialog(page, email);
+  await act('Close');
 
+  await openProfile(page);
+  await act('Delete account');
+  await page.getByLabel(`Type ${email} to confirm`).fill(email);
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await act('Delete for good');
+  await refused('You are the last administrator, so your account can’t be deleted.');
+
+  await openAccount(page, portal, email);
   await becomeMember((await person(t, portal)).page, portal, 'ada@example.org');
   const { users: [ada] } = await api(page, 'GET', '/admin/users?query=ada');
   await api(page, 'PATCH', `/admin/users/${ada.id}`, { role: 'admin' });
@@ -324,6 +333,26 @@ test('an administrator who is none any more is told so at the next act, on every
   }
   await picture(ada.page, 'demoted');
   assert.equal((await api(root.page, 'GET', '/admin/invitations')).invitations.length, 0);
+});
+
+test('where no mails are sent, a new account’s owner gets no link, an address stays, and both are said', async (t) => {
+  const portal = await startPortal(t, '[password]\nbcrypt_cost = 4\n[mail]\ntransport = "none"\n');
+  const { page } = await administrator(t, portal);
+  await page.goto(`${portal.url}/users`);
+  await page.getByRole('button', { name: 'Add user' }).click();
+  await page.keyboard.type('ada@example.org');
+  await page.keyboard.press('Enter');
+  await inDialog(page, 'Account made');
+  await page.getByRole('dialog').getByText('This server sends no mails').waitFor();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await row(page, 'ada@example.org').filter({ hasText: 'No password yet' }).waitFor();
+
+  await openProfile(page);
+  await page.getByRole('button', { name: 'Change e-mail address' }).click();
+  await page.getByLabel('New e-mail').fill('new@example.org');
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Send the link' }).click();
+  await page.getByRole('dialog').getByRole('alert').filter({ hasText: 'Addresses can’t be changed here' }).waitFor();
 });
 
 test('an invitation is made, copied, used and revoked', async (t) => {
@@ -495,6 +524,13 @@ async function openAccount(page, portal, email) {
   await row(page, email).getByRole('button').click();
   await inDialog(page, email);
   await page.getByRole('dialog').getByRole('button', { name: 'Close' }).waitFor();
+}
+
+async function openProfile(page) {
+  await page.getByRole('button', { name: /^User menu/ }).click();
+  await page.getByRole('button', { name: 'Profile' }).click();
+  await inDialog(page, 'Profile');
+  await page.getByRole('button', { name: 'Change e-mail address' }).waitFor();
 }
 
 /** Calls the API in the page's session; what the console isn't tested for. */

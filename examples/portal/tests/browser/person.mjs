@@ -155,8 +155,7 @@ export async function logOut(page) {
 export async function inDialog(page, name) {
   const dialog = page.getByRole('dialog', { name, exact: true }).or(page.getByRole('alertdialog', { name, exact: true }));
   await dialog.waitFor();
-  await page.waitForFunction(() => document.activeElement.closest('[role="dialog"], [role="alertdialog"], dialog'));
-  assert.ok(await dialog.evaluate((element) => element.contains(document.activeElement)), `the focus is in “${name}”`);
+  await dialog.filter({ has: page.locator(':focus') }).waitFor().catch(() => assert.fail(`the focus isn't in “${name}”`));
   await labelled(page);
 }
 
