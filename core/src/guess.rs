@@ -83,19 +83,30 @@ impl Drop for Place<'_> {
 pub(crate) struct Guesser {
     pub(crate) subject: LockoutSubject,
     pub(crate) kind: GuessKind,
+    pub(crate) tested_by: TestedBy,
     pub(crate) user: Option<UserId>,
     pub(crate) named: Option<String>,
+}
+
+/// What testing a guess costs, a wrong one included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TestedBy {
+    /// The evaluation of a slow hash: a password.
+    SlowHash,
+    /// Next to nothing: a code, a secret key.
+    Comparison,
 }
 
 impl Guesser {
     /// Somebody who guesses at the password of an account that is known.
     pub(crate) fn at_account(user: UserId) -> Self {
-        Self { subject: LockoutSubject::Account(user), kind: GuessKind::Password, user: Some(user), named: None }
+        let (subject, kind, tested_by) = (LockoutSubject::Account(user), GuessKind::Password, TestedBy::SlowHash);
+        Self { subject, kind, tested_by, user: Some(user), named: None }
     }
 
     /// Somebody who guesses at a code of an account, be it with a password beside it.
     pub(crate) fn at_code_of(user: UserId) -> Self {
-        Self { kind: GuessKind::Code, ..Self::at_account(user) }
+        Self { kind: GuessKind::Code, tested_by: TestedBy::Comparison, ..Self::at_account(user) }
     }
 
     /// Who holds places in the hashing queue together.
@@ -192,10 +203,10 @@ impl Engine {
         }
     }
 
-    /// Refuses as a wrong guess is refused. A wrong password costs one evaluation, and so does this, of a hash that
-    /// nothing matches: the account's own isn't looked at while it is restricted.
+    /// Refuses as a wrong guess is refused, and at its cost: where that is one evaluation, this is one of a hash that
+    /// nothing matches. The account's own isn't looked at while it is restricted.
     async fn refuse_untold(&self, who: &Guesser, client: &Client) -> Failure<GuessRefusal> {
-        if who.kind == GuessKind::Password {
+        if who.tested_by == TestedBy::SlowHash {
             let evaluated = self.verify(&who.party(client), Password::new(String::new()), None).await;
             if let Err(failure) = evaluated {
                 return failure;

@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
-use crate::guess::Guesser;
+use crate::guess::{Guesser, TestedBy};
 use crate::hashing::HashingError;
 use crate::lockout::{GuessKind, LockoutSubject};
 use crate::login::{IdentifierKind, LoginPolicy, LoginRefusal};
@@ -85,7 +85,7 @@ impl Engine {
             Named::Nothing => (fingerprint(typed), String::from(fingerprint(typed))),
         };
         let (subject, kind) = (LockoutSubject::Unknown(digest), GuessKind::Password);
-        Ok(Guesser { subject, kind, user: None, named: Some(shown) })
+        Ok(Guesser { subject, kind, tested_by: TestedBy::SlowHash, user: None, named: Some(shown) })
     }
 
     async fn account(&self, named: &Named) -> Result<Option<User>, Fault> {

@@ -8,7 +8,7 @@ use crate::audit::AuditName;
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::{Failure, Fault};
-use crate::guess::Guesser;
+use crate::guess::{Guesser, TestedBy};
 use crate::keypair::{AccessKey, Keypair, SecretKey};
 use crate::known_browser::BrowserStanding;
 use crate::lockout::{GuessKind, LockoutSubject, Verdict};
@@ -108,16 +108,15 @@ impl Engine {
     /// or whoever invents them fills the store.
     fn guesser_at_keypair(&self, access_key: &str, keypair: Option<&Keypair>) -> Guesser {
         let digest = self.keys().fingerprint("access key", &[access_key.as_bytes()]);
+        let (kind, tested_by) = (GuessKind::Password, TestedBy::Comparison);
         match keypair {
-            Some(keypair) => Guesser {
-                subject: LockoutSubject::AccessKey(digest),
-                kind: GuessKind::Password,
-                user: Some(keypair.user),
-                named: Some(keypair.access_key.to_string()),
-            },
+            Some(Keypair { user, access_key, .. }) => {
+                let (subject, named) = (LockoutSubject::AccessKey(digest), Some(access_key.to_string()));
+                Guesser { subject, kind, tested_by, user: Some(*user), named }
+            }
             None => {
-                let (subject, kind) = (LockoutSubject::Unknown(digest), GuessKind::Password);
-                Guesser { subject, kind, user: None, named: Some(String::from(digest)) }
+                let (subject, named) = (LockoutSubject::Unknown(digest), Some(String::from(digest)));
+                Guesser { subject, kind, tested_by, user: None, named }
             }
         }
     }
