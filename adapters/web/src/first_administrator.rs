@@ -44,8 +44,8 @@ impl FromFields for FirstAdministratorBody {
 
 /// The account that was made.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = NewUser)]
-pub(crate) struct NewUserBody {
+#[schema(as = MadeAdministrator)]
+pub(crate) struct MadeAdministratorBody {
     user: UserBody,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct NewUserBody {
 #[utoipa::path(
     post, path = "/first-administrator", tag = "administration", request_body = FirstAdministratorBody,
     responses(
-        (status = 201, body = NewUserBody),
+        (status = 201, body = MadeAdministratorBody),
         (status = "default", body = ProblemBody, content_type = "application/problem+json", description =
             "link_invalid, invalid_email, invalid_username, username_taken, email_taken, password_too_weak, busy"),
     )
@@ -62,7 +62,7 @@ pub(crate) async fn create(
     State(auth): State<Auth>,
     Caller(client): Caller,
     JsonBody(body): JsonBody<FirstAdministratorBody>,
-) -> Result<(StatusCode, Json<NewUserBody>), Problem> {
+) -> Result<(StatusCode, Json<MadeAdministratorBody>), Problem> {
     let form = NewUser {
         email: body.email,
         username: body.username.filter(|name| !name.trim().is_empty()),
@@ -72,5 +72,5 @@ pub(crate) async fn create(
         email_verified: false,
     };
     let user = auth.engine().create_first_administrator(&body.token, form, &client).await?;
-    Ok((StatusCode::CREATED, Json(NewUserBody { user: user.into() })))
+    Ok((StatusCode::CREATED, Json(MadeAdministratorBody { user: user.into() })))
 }

@@ -162,3 +162,23 @@ async fn the_options_are_the_contracts_and_follow_the_policy() {
     assert_eq!(options["session"]["extendable"], false);
     assert_eq!(options["password"], json!({ "min_length": 15, "max_length": 128, "require": [] }));
 }
+
+#[test]
+fn no_two_schemas_share_a_name() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut names = std::collections::BTreeMap::<String, String>::new();
+    for file in std::fs::read_dir(sources).unwrap() {
+        let path = file.unwrap().path();
+        let (file, text) = (path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+        for item in text.split("ToSchema)]").skip(1) {
+            let (head, _) = item.split_once('{').unwrap();
+            let given = head.split_once("#[schema(as = ").map(|(_, rest)| rest.split([')', ',']).next().unwrap());
+            let own = head.split_whitespace().last().unwrap();
+            let name = given.unwrap_or(own).trim().to_owned();
+            assert!(name.chars().all(char::is_alphanumeric), "{file}: {name}");
+            let other = names.insert(name.clone(), file.clone());
+            assert_eq!(other, None, "{name} stands for two things: the later one replaces the other, here in {file}");
+        }
+    }
+    assert!(names.len() > 30, "{names:?}");
+}
