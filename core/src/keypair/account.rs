@@ -243,8 +243,15 @@ impl Engine {
             }
             changes.push(Change::Keypair(Write::Create(issued.keypair.clone())));
             changes.extend([Change::Audit(event), Change::User(Write::Update(user))]);
-            match self.commit(changes, deliveries).await {
-                Ok(()) => return Ok(issued),
+            match self.promise(changes, deliveries).await {
+                Ok(promised) => {
+                    // The old pair is gone, and this is the new secret's only showing. The old one's sessions are
+                    // refused from now on; the outbox takes them off the list when it can.
+                    if let Err(fault) = self.keep(promised).await {
+                        tracing::warn!(keypair = %issued.keypair.id, %fault, "sessions of a rotated keypair stay listed");
+                    }
+                    return Ok(issued);
+                }
                 Err(CommitError::Stale | CommitError::Taken(UniqueRule::AccessKey)) => {}
                 Err(other) => return Err(unexpected(other).into()),
             }
