@@ -163,14 +163,19 @@ fn next(
 
 /// Whether nothing has overtaken what a login has proved; else the refusal and its rule.
 fn standing(progress: &LoginProgress, user: &User) -> Result<(), (LoginRefusal, &'static str)> {
-    if user.status == UserStatus::Disabled {
-        return Err((LoginRefusal::AccountDisabled, "user.status"));
-    }
+    let (refusal, rule) = if user.status == UserStatus::Disabled {
+        (LoginRefusal::AccountDisabled, "user.status")
     // Compared, not ordered: one that is replaced while the former one's hash is evaluated is older than that proof.
-    if user.password_changed_at != progress.password_set_at {
-        return Err((LoginRefusal::TicketInvalid, "password_changed"));
+    } else if user.password_changed_at != progress.password_set_at {
+        (LoginRefusal::TicketInvalid, "password_changed")
+    } else {
+        return Ok(());
+    };
+    match progress.mode {
+        SessionMode::Session => Err((refusal, rule)),
+        // A program has one answer, whatever the cause.
+        SessionMode::Api => Err((LoginRefusal::InvalidCredentials, rule)),
     }
-    Ok(())
 }
 
 /// A session that is on the trail and about to be opened.
