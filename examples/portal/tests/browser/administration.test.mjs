@@ -262,6 +262,16 @@ test('acts that weigh most ask for the password when the login was a while ago',
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press('Enter');
   await inDialog(page, 'Account deleted');
+
+  await page.goto(`${portal.url}/invitations`);
+  await page.getByRole('button', { name: 'Create invitation' }).click();
+  await page.getByRole('dialog').getByLabel('Role', { exact: true }).selectOption('Administrator');
+  await page.waitForTimeout(1_500);
+  await page.getByRole('dialog').getByRole('button', { name: 'Create invitation' }).click();
+  await inDialog(page, 'Confirm that it’s you');
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press('Enter');
+  await inDialog(page, 'Pass the invitation on now');
 });
 
 test('the last administrator stays, nobody changes the own role, and both are said in plain words', async (t) => {

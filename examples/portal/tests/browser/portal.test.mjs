@@ -610,6 +610,10 @@ test('every language has the same words, and every refusal is explained', async 
   const codes = [...listed.matchAll(/^\| `(\w+)` \| \d/gm)].map(([, code]) => code);
   assert.ok(codes.length >= 40, 'the codes are read');
   for (const code of codes) assert.ok(english.refusals[code] ?? english.ended[code], `words for ${code}`);
+  const trail = readFileSync(new URL('../../../../core/src/audit.rs', import.meta.url), 'utf8');
+  const events = [...trail.matchAll(/^    \w+ = "(\w+\.\w+)",$/gm)].map(([, name]) => name);
+  assert.ok(events.length >= 37, 'the names of events are read');
+  assert.deepEqual(Object.keys(english.audit.names).sort(), events.sort(), 'words for every event');
   for (const rule of ['min_length', 'max_length', 'letter', 'digit', 'special', 'common', 'identifier', 'nul', 'control', 'same_as_old']) assert.ok(english.rules[rule], `words for ${rule}`);
 });
 

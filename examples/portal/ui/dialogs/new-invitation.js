@@ -9,6 +9,7 @@ import { choiceField, emailField, field } from '../parts/field.js';
 import { form } from '../parts/form.js';
 import { roleField } from '../parts/role-field.js';
 import { openViews } from '../parts/views.js';
+import { withProof } from './prove.js';
 
 const DAY = 86_400_000;
 const USUAL_DAYS = 7;
@@ -56,11 +57,14 @@ export function openNewInvitation({ made }) {
     submit: invitations.create,
     busy: words.working,
     async send(values) {
-      secret(await call('POST', '/admin/invitations', {
+      const wish = {
         max_uses: Number(values.max_uses),
         expires_at: new Date(values.expires_at).toISOString(),
         ...filled({ email: values.email, domain: values.domain, note: values.note, role: values.role === 'user' ? '' : values.role }),
-      }));
+      };
+      let issued;
+      if (!(await withProof(async () => { issued = await call('POST', '/admin/invitations', wish); }))) return;
+      secret(issued);
       made();
     },
     refused: async (refusal) => refusal.endsSession || demoted(refusal),

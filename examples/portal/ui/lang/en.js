@@ -632,6 +632,8 @@ export default {
       'user.deleted': 'Account deleted',
       'policy.changed': 'Policy changed',
       'store.resealed': 'Store resealed',
+      'mail.given_up': 'Mail given up',
+      'delivery.set_aside': 'Unreadable delivery set aside',
     },
   },
 

@@ -632,6 +632,8 @@ export default {
       'user.deleted': '계정 삭제',
       'policy.changed': '정책 변경',
       'store.resealed': '저장소 재암호화',
+      'mail.given_up': '메일 발송 포기',
+      'delivery.set_aside': '읽을 수 없는 전달 항목 보류',
     },
   },
 

@@ -2,6 +2,7 @@
 import { call, callAll } from '../api.js';
 import { moment } from '../clock.js';
 import { openNewInvitation } from '../dialogs/new-invitation.js';
+import { withProof } from '../dialogs/prove.js';
 import { el } from '../element.js';
 import { words } from '../language.js';
 import { options } from '../options.js';
@@ -100,7 +101,7 @@ function revoke(each, changed) {
   const act = actionButton({
     text: invitations.revoke, busy: words.working, kind: 'danger-quiet wide',
     async act() {
-      await call('DELETE', `/admin/invitations/${encodeURIComponent(each.id)}`);
+      if (!(await withProof(() => call('DELETE', `/admin/invitations/${encodeURIComponent(each.id)}`)))) return;
       close();
       await changed();
     },
