@@ -7,6 +7,7 @@ mod effort;
 mod hash;
 mod pbkdf2;
 mod scrypt;
+mod well_known;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 
 pub use hash::{HashRefusal, PasswordHash, Verification};
 
+use self::well_known::is_common;
 use crate::username::folded;
 
 /// A password as somebody typed it: a candidate, right or wrong, good or bad.
@@ -113,7 +115,8 @@ pub struct PasswordPolicy {
     pub max_length: u32,
     /// Kinds of character of which one each must be there.
     pub require: Vec<CharacterClass>,
-    /// Refuses what is on the list of common passwords that ships with the crate, in any case.
+    /// Refuses what is on the list of common passwords that ships with the crate: in any case, with digits and signs
+    /// behind it, with signs for letters, or repeated.
     pub forbid_common: bool,
     /// Refuses a password that contains the e-mail address or the username.
     pub forbid_identifiers: bool,
@@ -286,15 +289,6 @@ impl PasswordPolicy {
     }
 }
 
-/// Lower case, one a line: the best known passwords, and the forms people give words when a digit and a sign are
-/// demanded (`summer2024!`, `p@ssw0rd1`). Written down and derived by hand, not counted in any breach.
-const COMMON: &str = include_str!("common_passwords.txt");
-
-fn is_common(password: &str) -> bool {
-    let lower = Zeroizing::new(password.to_lowercase());
-    COMMON.lines().any(|common| common == lower.as_str())
-}
-
 /// Whether one of the names is in the password, in any case or width.
 fn holds_any(password: &str, identifiers: &[&str]) -> bool {
     /// A shorter name is in too many passwords by chance; it must be all of it.
@@ -451,14 +445,6 @@ mod tests {
         {
             assert!(serde_json::from_str::<PasswordPolicy>(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn the_common_list_is_sorted_lower_case_and_about_3000_long() {
-        let lines: Vec<_> = COMMON.lines().collect();
-        assert!(lines.is_sorted_by(|a, b| a < b));
-        assert!(lines.iter().all(|line| line.len() >= 4 && line.to_lowercase() == *line && line.trim() == *line));
-        assert!((2_900..3_300).contains(&lines.len()), "{}", lines.len());
     }
 
     proptest! {
