@@ -11,6 +11,7 @@
 //! `Busy` is told before any work and says nothing about an account.
 
 mod load;
+mod priority;
 mod queue;
 
 use std::fmt;
@@ -127,7 +128,15 @@ impl HashingPool {
             let inner = Arc::clone(&pool.inner);
             let name = format!("doorwarden-hash-{number}");
             let thread = std::thread::Builder::new().name(name.clone());
-            thread.spawn(move || inner.serve()).map_err(|source| Fault::new("starting thread", name, source))?;
+            let serve = move || {
+                if let Err(error) = priority::lower()
+                    && number == 0
+                {
+                    tracing::warn!(%error, "the system lowers no priority: hashing competes with the rest of the process");
+                }
+                inner.serve();
+            };
+            thread.spawn(serve).map_err(|source| Fault::new("starting thread", name, source))?;
         }
         Ok(pool)
     }

@@ -346,6 +346,15 @@ fn each_key_of_the_policy_changes_an_outcome() {
     assert!(HashingPolicy::default().thread_count() >= 1);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn gu8_threads_have_a_lower_priority_than_the_rest_of_the_process() {
+    let niceness = || rustix::process::getpriority_process(None).unwrap();
+    let pool = pool(1, 8, Duration::from_secs(5), Arc::new(SystemClock));
+    let there = block_on(submit(&pool, &Party::default(), niceness)).unwrap();
+    assert!(there > niceness() || there == 19, "{there}");
+}
+
 #[test]
 fn threads_have_names() {
     let pool = pool(1, 1, HOUR, Arc::new(SystemClock));
