@@ -235,7 +235,7 @@ impl GivenUp {
 impl Engine {
     /// Whether the upkeep thread carries it out after the reply, so that no reply's time tells who gets a mail.
     pub(crate) fn is_for_upkeep(&self, delivery: &Delivery) -> bool {
-        let slow = self.mailer().is_some_and(|mailer| mailer.promptness() == Promptness::AfterReply);
+        let slow = self.mail().mailer.is_some_and(|mailer| mailer.promptness() == Promptness::AfterReply);
         slow && matches!(delivery.parcel, Parcel::Mail(_))
     }
 
@@ -269,7 +269,7 @@ impl Engine {
             self.give_up(delivery, Some(&mail), GivenUp::LinkLapsed).await?;
             return Ok(false);
         }
-        let outcome = match self.mailer() {
+        let outcome = match self.mail().mailer {
             Some(mailer) => mailer.send(&mail).await,
             None => Err(Fault::new("sending mail", mail.to.masked(), "the engine has no mailer")),
         };

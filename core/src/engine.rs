@@ -9,7 +9,7 @@ use crate::delivery::{Delivery, Parcel};
 use crate::error::Fault;
 use crate::guess::Doorstep;
 use crate::hashing::HashingPool;
-use crate::mail::{MailTemplates, Mailer};
+use crate::mail::{MailSetup, MailTemplates, Mailer};
 use crate::metrics::Meter;
 use crate::password::PasswordRule;
 use crate::policy::{Policy, PolicyProblem};
@@ -36,7 +36,7 @@ pub struct Engine {
 #[derive(Debug)]
 pub(crate) struct Inner {
     policy: RwLock<Arc<Policy>>,
-    mail_templates: RwLock<MailTemplates>,
+    mail: RwLock<MailSetup>,
     ports: Ports,
     meter: Arc<Meter>,
     keys: SealKeys,
@@ -52,7 +52,6 @@ struct Ports {
     sessions: Arc<dyn SessionStore>,
     lockouts: Arc<dyn LockoutStore>,
     tickets: Arc<dyn TicketStore>,
-    mailer: Option<Arc<dyn Mailer>>,
     gate: Option<Arc<dyn SignUpGate>>,
     password_rules: Vec<Arc<dyn PasswordRule>>,
     signature: Arc<dyn RequestSignature>,
@@ -216,7 +215,6 @@ impl EngineBuilder {
             sessions: meter.sessions(self.sessions.ok_or(StartError::Missing("session store"))?),
             lockouts: meter.lockouts(self.lockouts.ok_or(StartError::Missing("lockout store"))?),
             tickets: meter.tickets(self.tickets.ok_or(StartError::Missing("ticket store"))?),
-            mailer: self.mailer,
             gate: self.gate,
             password_rules: self.password_rules,
             signature: self.signature,
@@ -229,8 +227,8 @@ impl EngineBuilder {
         let thread = UpkeepThread::default();
         let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
         let chain = ChainMemory::default();
-        let mail_templates = RwLock::new(self.mail_templates);
-        let inner = Arc::new(Inner { policy, mail_templates, ports, meter, keys, hashing, doorstep, chain, thread });
+        let mail = RwLock::new(MailSetup { mailer: self.mailer, templates: self.mail_templates });
+        let inner = Arc::new(Inner { policy, mail, ports, meter, keys, hashing, doorstep, chain, thread });
         if self.upkeep == Upkeep::OwnThread {
             inner.thread.start(&inner)?;
         }
@@ -273,27 +271,34 @@ impl Engine {
     /// # Errors
     /// [`StartError::Policy`] with every problem; the old policy stays.
     pub async fn set_policy(&self, policy: Policy) -> Result<(), StartError> {
+        let mail = self.mail();
+        self.set_policy_and_mail(policy, mail).await
+    }
+
+    /// Puts a new policy in force with the mailer and templates that it asks for, whole or not at all. The next mail is
+    /// written with these templates, and what waits in the outbox goes by this mailer.
+    ///
+    /// # Errors
+    /// [`StartError::Policy`] with every problem, [`StartError::Missing`]; all stays as it was.
+    pub async fn set_policy_and_mail(&self, policy: Policy, mail: MailSetup) -> Result<(), StartError> {
         let problems = policy.problems();
         if !problems.is_empty() {
             return Err(StartError::Policy(problems));
         }
-        if self.mailer().is_none() && policy.mail.is_on() {
+        if mail.mailer.is_none() && policy.mail.is_on() {
             return Err(StartError::Missing("mailer (or set mail.transport to \"none\")"));
         }
         let event = self.event(AuditName::PolicyChanged, &Client::default())?;
         self.directory().commit(&[Change::Audit(event)]).await.map_err(unexpected)?;
         self.hashing().set_policy(&policy.hashing);
+        *self.inner.mail.write().unwrap_or_else(PoisonError::into_inner) = mail;
         *self.inner.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         Ok(())
     }
 
-    /// Writes the mails from now on with other templates.
-    pub fn set_mail_templates(&self, templates: MailTemplates) {
-        *self.inner.mail_templates.write().unwrap_or_else(PoisonError::into_inner) = templates;
-    }
-
-    pub(crate) fn mail_templates(&self) -> MailTemplates {
-        self.inner.mail_templates.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How mails are written and carried now.
+    pub(crate) fn mail(&self) -> MailSetup {
+        self.inner.mail.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the store answers.
@@ -328,10 +333,6 @@ impl Engine {
 
     pub(crate) fn tickets(&self) -> &dyn TicketStore {
         &*self.inner.ports.tickets
-    }
-
-    pub(crate) fn mailer(&self) -> Option<&dyn Mailer> {
-        self.inner.ports.mailer.as_deref()
     }
 
     pub(crate) fn gate(&self) -> Option<&dyn SignUpGate> {

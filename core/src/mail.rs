@@ -7,6 +7,7 @@ mod templates;
 mod text;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,15 @@ pub enum Promptness {
     BeforeReply,
     /// Soon after the reply, so that nobody can time who gets a mail.
     AfterReply,
+}
+
+/// How mails are written, and by whom they are carried.
+#[derive(Debug, Clone, Default)]
+pub struct MailSetup {
+    /// Who carries them; `None` where `mail.transport` is `none`.
+    pub mailer: Option<Arc<dyn Mailer>>,
+    /// What they are written with.
+    pub templates: MailTemplates,
 }
 
 /// The `[mail]` section of the policy.
@@ -178,7 +188,7 @@ impl Engine {
             at: &to_the_minute(now),
         };
         let language = Language::of(locale, &policy.locales);
-        let letter = self.mail_templates().write(kind, language, &heading, &facts);
+        let letter = self.mail().templates.write(kind, language, &heading, &facts);
         let Letter { subject, text, html } = letter.map_err(|source| Fault::lasting(DOING, kind.name(), source))?;
         Ok(Mail { kind, from: policy.mail.from.clone(), to: to.clone(), subject, text, html, at: now, useless_from })
     }

@@ -14,6 +14,9 @@ use crate::message::compose;
 /// How many names are tried for one mail before the folder counts as broken.
 const NAMES: u64 = 100_000;
 
+/// Of this process: a folder that is opened anew mustn't write over a draft of the one before it.
+static DRAFTS: AtomicU64 = AtomicU64::new(1);
+
 /// Writes each mail as `<time>-<kind>-<n>.eml` into a folder, whole or not at all, before the reply that promises it.
 ///
 /// Files are made readable by their owner only: they hold links that open accounts.
@@ -43,7 +46,8 @@ impl MailFolder {
         let fault = |source: std::io::Error| Fault::new("writing a mail into", self.path.display(), source);
         let message = compose(mail)?.formatted();
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let draft = self.path.join(format!(".{}-{first}.draft", std::process::id()));
+        let draft = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        let draft = self.path.join(format!(".{}-{draft}.draft", std::process::id()));
         write_new(&draft, &message).map_err(fault)?;
         let published = self.publish(&draft, mail, first).map_err(fault);
         let removed = fs::remove_file(&draft).map_err(fault);

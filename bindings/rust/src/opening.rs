@@ -1,9 +1,11 @@
 //! From a configuration to a running engine.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use doorwarden_core::engine::{Engine, EngineBuilder, StartError};
 use doorwarden_core::error::Fault;
+use doorwarden_core::mail::{MailSetup, Mailer};
 #[cfg(feature = "smtp")]
 use doorwarden_core::policy::PolicyProblem;
 
@@ -82,13 +84,37 @@ impl Configuration {
     pub async fn builder(&self) -> Result<EngineBuilder, OpenError> {
         make_private(self.base()).map_err(|source| Fault::lasting("making folder", self.base().display(), source))?;
         let builder = Engine::builder().policy(self.policy()).seal_keys(self.seal_keys()?);
-        let builder = builder.mail_templates(self.mail_templates()?);
         let builder = self.with_store(builder).await?;
-        match (self.mail_folder(), self.mail.is_on()) {
-            (Some(folder), _) => with_mail_folder(builder, folder, &self.mail.transport),
-            (None, true) => with_smtp(builder, &self.mail.transport),
-            (None, false) => Ok(builder),
-        }
+        let MailSetup { mailer, templates } = self.mail_setup()?;
+        let builder = builder.mail_templates(templates);
+        Ok(match mailer {
+            Some(mailer) => builder.mailer(mailer),
+            None => builder,
+        })
+    }
+
+    /// Puts this configuration's policy in force in a running engine, with its mail templates and its transport, whole
+    /// or not at all. What else it says (store, keys, web) is for the next start.
+    ///
+    /// # Errors
+    /// [`OpenError`]; the engine goes on as it was.
+    pub async fn put_in_force(&self, engine: &Engine) -> Result<(), OpenError> {
+        let mail = self.mail_setup()?;
+        Ok(engine.set_policy_and_mail(self.policy(), mail).await?)
+    }
+
+    /// How mails are written and carried, as this configuration says.
+    ///
+    /// # Errors
+    /// [`OpenError`] if a template is wrong or the transport can't be used.
+    pub fn mail_setup(&self) -> Result<MailSetup, OpenError> {
+        let templates = self.mail_templates()?;
+        let mailer = match (self.mail_folder(), self.mail.is_on()) {
+            (Some(folder), _) => Some(mail_folder(folder, &self.mail.transport)?),
+            (None, true) => Some(smtp(&self.mail.transport)?),
+            (None, false) => None,
+        };
+        Ok(MailSetup { mailer, templates })
     }
 
     async fn with_store(&self, builder: EngineBuilder) -> Result<EngineBuilder, OpenError> {
@@ -108,7 +134,7 @@ fn not_built_in(key: &'static str, seen: &str, feature: &'static str) -> OpenErr
 #[cfg(feature = "sqlite")]
 fn with_sqlite(builder: EngineBuilder, file: PathBuf, _seen: &str) -> Result<EngineBuilder, OpenError> {
     let store = doorwarden_sqlite::SqliteStore::open(&doorwarden_sqlite::SqliteConfig::new(file))?;
-    Ok(builder.store(std::sync::Arc::new(store)))
+    Ok(builder.store(Arc::new(store)))
 }
 
 #[cfg(not(feature = "sqlite"))]
@@ -121,7 +147,7 @@ async fn with_postgres(builder: EngineBuilder, url: &str) -> Result<EngineBuilde
     let unusable = |error| Fault::lasting("reading", "store.directory", error);
     let config = doorwarden_postgres::PostgresConfig::parse(url).map_err(unusable)?;
     let store = doorwarden_postgres::PostgresStore::open(&config).await?;
-    Ok(builder.store(std::sync::Arc::new(store)))
+    Ok(builder.store(Arc::new(store)))
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -131,7 +157,7 @@ async fn with_postgres(_builder: EngineBuilder, _url: &str) -> Result<EngineBuil
 
 #[cfg(feature = "memory")]
 fn with_memory(builder: EngineBuilder, _seen: &str) -> Result<EngineBuilder, OpenError> {
-    Ok(builder.store(std::sync::Arc::new(doorwarden_core::testing::MemoryStore::default())))
+    Ok(builder.store(Arc::new(doorwarden_core::testing::MemoryStore::default())))
 }
 
 #[cfg(not(feature = "memory"))]
@@ -140,24 +166,24 @@ fn with_memory(_builder: EngineBuilder, seen: &str) -> Result<EngineBuilder, Ope
 }
 
 #[cfg(feature = "mail")]
-fn with_mail_folder(builder: EngineBuilder, folder: PathBuf, _seen: &str) -> Result<EngineBuilder, OpenError> {
-    Ok(builder.mailer(std::sync::Arc::new(doorwarden_mail::MailFolder::open(folder)?)))
+fn mail_folder(folder: PathBuf, _seen: &str) -> Result<Arc<dyn Mailer>, OpenError> {
+    Ok(Arc::new(doorwarden_mail::MailFolder::open(folder)?))
 }
 
 #[cfg(not(feature = "mail"))]
-fn with_mail_folder(_builder: EngineBuilder, _folder: PathBuf, seen: &str) -> Result<EngineBuilder, OpenError> {
+fn mail_folder(_folder: PathBuf, seen: &str) -> Result<Arc<dyn Mailer>, OpenError> {
     Err(not_built_in("mail.transport", seen, "mail"))
 }
 
 #[cfg(feature = "smtp")]
-fn with_smtp(builder: EngineBuilder, transport: &str) -> Result<EngineBuilder, OpenError> {
+fn smtp(transport: &str) -> Result<Arc<dyn Mailer>, OpenError> {
     let url = match transport.strip_prefix("env:") {
         None => transport.to_owned(),
         Some(name) => std::env::var(name).map_err(|_| wrong_transport(transport, "a variable that is set"))?,
     };
     let allowed = "smtp:// or smtps://, USER:PASSWORD@ if need be, a host, a port";
     let config = doorwarden_mail::SmtpConfig::parse(&url).map_err(|_| wrong_transport(transport, allowed))?;
-    Ok(builder.mailer(std::sync::Arc::new(doorwarden_mail::SmtpMailer::new(&config)?)))
+    Ok(Arc::new(doorwarden_mail::SmtpMailer::new(&config)?))
 }
 
 #[cfg(feature = "smtp")]
@@ -167,7 +193,7 @@ fn wrong_transport(transport: &str, allowed: &str) -> OpenError {
 }
 
 #[cfg(not(feature = "smtp"))]
-fn with_smtp(_builder: EngineBuilder, _transport: &str) -> Result<EngineBuilder, OpenError> {
+fn smtp(_transport: &str) -> Result<Arc<dyn Mailer>, OpenError> {
     Err(not_built_in("mail.transport", "smtp", "smtp"))
 }
 

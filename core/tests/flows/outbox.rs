@@ -7,10 +7,10 @@ use doorwarden_core::Fault;
 use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditName};
 use doorwarden_core::client::Client;
 use doorwarden_core::delivery::OutboxSize;
-use doorwarden_core::engine::Engine;
-use doorwarden_core::mail::{Mail, Mailer, Promptness};
+use doorwarden_core::engine::{Engine, StartError};
+use doorwarden_core::mail::{Mail, MailSetup, MailTemplates, Mailer, Promptness};
 use doorwarden_core::store::Directory;
-use doorwarden_core::testing::MemoryStore;
+use doorwarden_core::testing::{MemoryMailer, MemoryStore};
 use futures_executor::block_on;
 
 use crate::world::{World, form, policy, start};
@@ -104,4 +104,25 @@ fn a_mail_that_the_server_refuses_is_given_up_after_an_hour_and_names_its_accoun
     rules.sort();
     // The reset's link works for 30 minutes only; the other's address names no account.
     assert_eq!(rules, [("mail.link_lapsed".to_owned(), Some(ada.id)), ("mail.refused".to_owned(), None)]);
+}
+
+#[test]
+fn what_waits_goes_by_the_mailer_that_is_in_force_now() {
+    let world = World::new(|_| {});
+    world.mailer.fail_next(1_000);
+    world.sign_up("ada@example.org").unwrap();
+    let next = Arc::new(MemoryMailer::default());
+    let mut policy = (*world.engine.policy()).clone();
+    policy.mail.from = "post@example.org".to_owned();
+    let mail = |mailer| MailSetup { mailer, templates: MailTemplates::default() };
+    let none = block_on(world.engine.set_policy_and_mail(policy.clone(), mail(None)));
+    assert!(matches!(none, Err(StartError::Missing(_))), "{none:?}");
+    assert_ne!(world.engine.policy().mail.from, "post@example.org", "the policy stays where its mailer is missing");
+    block_on(world.engine.set_policy_and_mail(policy, mail(Some(next.clone())))).unwrap();
+    world.pass(60);
+    block_on(world.engine.upkeep()).unwrap();
+    world.sign_up("eve@example.org").unwrap();
+    let senders: Vec<_> = next.mails().into_iter().map(|mail| mail.from).collect();
+    assert_eq!(senders, ["no-reply@localhost", "post@example.org"]);
+    assert_eq!(waiting(&world).waiting, 0);
 }

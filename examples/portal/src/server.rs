@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let engine = configuration.open().await.map_err(Failure::Open)?;
     announce(&configuration, &engine, address).await?;
     if let Some(file) = arguments.config {
-        tokio::spawn(policy_file::watch(file, address, engine.clone()));
+        tokio::spawn(policy_file::watch(file, configuration.mail_templates_folder(), address, engine.clone()));
     }
     let router = console::router(engine, &configuration, mail_folder_to_show(&configuration, address));
     doorwarden::web::serve(listener, router, stop).await.map_err(system("serving".to_owned()))

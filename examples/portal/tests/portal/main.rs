@@ -15,6 +15,8 @@ mod http;
 #[cfg(test)]
 mod journey;
 #[cfg(test)]
+mod mail_reload;
+#[cfg(test)]
 mod mailbox;
 #[cfg(test)]
 mod metrics;

@@ -590,7 +590,7 @@ export default {
     browser: '브라우저',
     id: 'ID',
     facts: {
-      access_key: 'API 키', added: '계정 추가', by: '실행', code: '코드', email: '이메일', ended: '종료', expires_at: '만료', failures: '실패 횟수', failures_before: '이전 실패 횟수', former_role: '이전 역할',
+      attempts: '시도', delivery: '발송', kind: '종류', access_key: 'API 키', added: '계정 추가', by: '실행', code: '코드', email: '이메일', ended: '종료', expires_at: '만료', failures: '실패 횟수', failures_before: '이전 실패 횟수', former_role: '이전 역할',
       from: '이전 값', invitation: '초대', keypairs: '키페어', left: '남은 수', mailed: '메일 발송', max_uses: '최대 사용 횟수', mode: '모드', must_change_password: '비밀번호 변경 필요', password: '비밀번호', reason: '이유',
       role: '역할', session: '세션', sessions: '세션', status: '상태', to: '새 값', until: '기한', uses: '사용 횟수', why: '이유', works_until: '유효 기한', in_place_of: '대체한 것', taken: '종료한 세션',
     },
