@@ -3,10 +3,11 @@
 use doorwarden_core::administration::{
     Actor, AdministrationRefusal, FirstPasswordLink, NewAccount, NewUser, NewUserRefusal, UserChange,
 };
-use doorwarden_core::audit::{AuditEvent, AuditName};
+use doorwarden_core::audit::{AuditEvent, AuditFilter, AuditName, AuditOutcome};
 use doorwarden_core::client::Client;
 use doorwarden_core::engine::Engine;
 use doorwarden_core::error::Failure;
+use doorwarden_core::invitation::{NewInvitation, NewInvitationRefusal};
 use doorwarden_core::mail::MailKind;
 use doorwarden_core::password::Password;
 use doorwarden_core::recovery::RecoveryRefusal;
@@ -157,8 +158,9 @@ fn ad1_who_is_no_administrator_any_more_acts_no_more() {
     let ada = world.add(EMAIL, None);
     let user = Actor::administrator(&world.log_in(EMAIL).session, client());
     administrator(&world.engine, "second@example.org");
+    let invitation = block_on(world.engine.invite(NewInvitation::default(), &root)).unwrap().invitation;
     let refused_all = |by: &Actor| {
-        let engine = &world.engine;
+        let (engine, before) = (&world.engine, events(&world.engine).len());
         let denied = Err(AdministrationRefusal::NotAdministrator);
         let change = UserChange { must_change_password: Some(true), ..UserChange::default() };
         assert_eq!(block_on(engine.change_user(ada.id, &change, by)).map(drop).map_err(refusal), denied);
@@ -169,8 +171,14 @@ fn ad1_who_is_no_administrator_any_more_acts_no_more() {
         let created = block_on(engine.create_user(account("new@example.org", Role::user()), by)).map(drop);
         let refused = Err(NewUserRefusal::Administration(AdministrationRefusal::NotAdministrator));
         assert_eq!(created.map_err(refusal), refused);
-        let event = last_event(engine);
-        assert_eq!((event.actor, event.rule.as_deref()), (by.user(), Some("forbidden")));
+        let refused = Err(NewInvitationRefusal::Administration(AdministrationRefusal::NotAdministrator));
+        assert_eq!(block_on(engine.invite(NewInvitation::default(), by)).map(drop).map_err(refusal), refused);
+        assert_eq!(block_on(engine.revoke_invitation(invitation.id, by)).map(drop).map_err(refusal), denied);
+        let recorded = events(engine).split_off(before);
+        assert_eq!(recorded.len(), 8, "each refusal is on the trail");
+        for event in recorded {
+            assert_eq!((event.actor, event.rule.as_deref()), (by.user(), Some("forbidden")), "{event:?}");
+        }
     };
     refused_all(&user);
     for change in [status(UserStatus::Disabled), role(Role::user())] {
@@ -198,15 +206,57 @@ fn se8_what_makes_an_administrator_or_cannot_be_taken_back_asks_for_a_fresh_proo
     assert_eq!(block_on(engine.reset_totp(ada.id, &root)).map_err(refusal), Err(wanted));
     let created = block_on(engine.create_user(account("new@example.org", Role::admin()), &root)).map(drop);
     assert_eq!(created.map_err(refusal), Err(NewUserRefusal::Administration(wanted)));
+    let to_administer = || NewInvitation { role: Some(Role::admin()), ..NewInvitation::default() };
+    let invited = block_on(engine.invite(to_administer(), &root)).map(drop);
+    assert_eq!(invited.map_err(refusal), Err(NewInvitationRefusal::Administration(wanted)));
+    let event = last_event(engine);
+    assert_eq!((event.name, event.rule.as_deref()), (AuditName::InvitationCreated, Some("proof_required")));
     // What helps at once, or can be taken back, doesn't.
     block_on(engine.create_user(account("new@example.org", Role::user()), &root)).unwrap();
     block_on(engine.change_user(ada.id, &status(UserStatus::Disabled), &root)).unwrap();
     block_on(engine.end_sessions(ada.id, &root)).unwrap();
     block_on(engine.unlock(ada.id, &root)).unwrap();
+    let invitation = block_on(engine.invite(NewInvitation::default(), &root)).unwrap().invitation;
+    block_on(engine.revoke_invitation(invitation.id, &root)).unwrap().unwrap();
     let mut session = session_of(&world);
     session.proved_at = engine.now();
     let fresh = Actor::administrator(&session, client());
+    block_on(engine.invite(to_administer(), &fresh)).unwrap();
     block_on(engine.change_user(ada.id, &role(Role::admin()), &fresh)).unwrap();
+}
+
+#[test]
+fn ad1_nothing_is_committed_after_its_actors_demotion() {
+    let crowd = Crowd::new(|_| {});
+    let engine = &crowd.engine;
+    let root = administrator(engine, ROOT);
+    administrator(engine, "second@example.org");
+    let by = Actor::administrator(&session(engine, ROOT), Client::default());
+    let mut seen = AuditFilter::default();
+    for _ in 0..50 {
+        at_once(5, |n| match n {
+            0 => drop(block_on(engine.change_user(root.id, &role(Role::user()), &Client::default())).unwrap()),
+            1..4 => while block_on(engine.invite(NewInvitation::default(), &by)).is_ok() {},
+            _ => while block_on(engine.unlock(root.id, &by)).is_ok() {},
+        });
+        let since = events_behind(engine, &mut seen);
+        let demoted = since.iter().position(|event| event.facts.contains_key("former_role")).unwrap();
+        let late = &since[demoted + 1..];
+        assert!(late.iter().all(|event| event.outcome == AuditOutcome::Refusal), "{late:?}");
+        block_on(engine.change_user(root.id, &role(Role::admin()), &Client::default())).unwrap();
+        events_behind(engine, &mut seen);
+    }
+}
+
+/// All events behind a place, which moves to the end.
+fn events_behind(engine: &Engine, seen: &mut AuditFilter) -> Vec<AuditEvent> {
+    let mut all = Vec::new();
+    loop {
+        let page = block_on(engine.audit(seen, 200)).unwrap();
+        let Some((last, _)) = page.last() else { return all };
+        seen.after = Some(*last);
+        all.extend(page.into_iter().map(|(_, event)| event));
+    }
 }
 
 fn session_of(world: &World) -> Session {

@@ -4,6 +4,8 @@
 mod account;
 #[cfg(test)]
 mod administration;
+#[cfg(test)]
+mod administrators;
 mod bodies;
 #[cfg(test)]
 mod clients;

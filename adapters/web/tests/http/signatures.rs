@@ -18,13 +18,20 @@ use crate::world::{Call, World};
 const EMAIL: &str = "ada@example.org";
 
 /// A program with a keypair, which signs each of its requests with another nonce.
-struct Program {
+pub(crate) struct Program {
     access_key: AccessKey,
     secret_key: SecretKey,
     nonces: std::cell::Cell<u32>,
 }
 
 impl Program {
+    /// The program that a new keypair was given to.
+    pub(crate) fn of(made: &Value) -> Self {
+        let access_key = AccessKey::parse(made["access_key"].as_str().unwrap()).unwrap();
+        let secret_key = SecretKey::new(made["secret_key"].as_str().unwrap().to_owned());
+        Self { access_key, secret_key, nonces: std::cell::Cell::default() }
+    }
+
     fn fields(&self, world: &World, method: &Method, target: &str, body: &[u8]) -> Vec<(String, String)> {
         self.nonces.set(self.nonces.get() + 1);
         let client = ClientSignature {
@@ -38,7 +45,7 @@ impl Program {
     }
 
     /// A request as it is sent, whole.
-    fn call(&self, world: &World, method: &Method, target: &str, body: &Value) -> Call {
+    pub(crate) fn call(&self, world: &World, method: &Method, target: &str, body: &Value) -> Call {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let fields = self.fields(world, method, target, body.as_bytes());
         let mut call = world.call(method.clone(), "");
@@ -58,9 +65,7 @@ async fn world() -> (World, String, Program) {
     world.engine.upkeep().await.unwrap();
     let token = world.logged_in(EMAIL).await;
     let made = world.post("/keypairs", json!({})).cookie(&token).send().await.json();
-    let access_key = AccessKey::parse(made["access_key"].as_str().unwrap()).unwrap();
-    let secret_key = SecretKey::new(made["secret_key"].as_str().unwrap().to_owned());
-    (world, token, Program { access_key, secret_key, nonces: std::cell::Cell::default() })
+    (world, token, Program::of(&made))
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! One account after another: made for somebody else, shown, given a role, deleted.
 
+use std::collections::BTreeSet;
+
 use doorwarden::core::administration::PAGE;
 use doorwarden::core::client::Client;
 use doorwarden::core::keypair::NewKeypair;
@@ -7,6 +9,7 @@ use doorwarden::core::login::LoginStep;
 use doorwarden::core::password::Password;
 use doorwarden::core::session::Session;
 use doorwarden::core::token::LinkToken;
+use doorwarden::core::totp::TypedCode;
 use futures_executor::block_on;
 
 use crate::machine::{Machine, PASSWORD, log_in};
@@ -156,4 +159,59 @@ fn an_account_is_deleted_only_where_that_is_meant() {
     assert!(block_on(service.keypairs(session.user, None, PAGE)).unwrap().is_empty());
     let trail = machine.run(&["audit", "--name", "user.deleted", "--json"]).json_lines();
     assert_eq!(trail[0]["user"], session.user.to_string());
+}
+
+/// Every command that changes an account or an invitation is an event, without an actor.
+#[test]
+fn every_act_is_an_event_of_its_account_without_an_actor() {
+    let machine = Machine::new();
+    let acts = [
+        ("role", &["operator"][..], "user.changed"),
+        ("disable", &[], "user.changed"),
+        ("enable", &[], "user.changed"),
+        ("demand-password-change", &[], "user.changed"),
+        ("unlock", &[], "login.unlocked"),
+        ("reset-totp", &[], "totp.reset"),
+        ("end-sessions", &[], "session.ended"),
+        ("delete", &["--yes"], "user.deleted"),
+    ];
+    let help = machine.done(&["user", "--help"]);
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: BTreeSet<_> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    let known = acts.iter().map(|(command, ..)| *command).chain(["add", "list", "show", "help"]).collect();
+    assert_eq!(commands, known, "a command without a row here");
+
+    let trail = || machine.run(&["audit", "--json"]).json_lines();
+    let id = machine.run(&["user", "add", "--email", "ada@example.org", "--print-link", "--json"]).json();
+    set_password(&machine, id["link"].as_str().unwrap()).unwrap();
+    set_up_totp(&machine);
+    let id = id["user"]["id"].clone();
+    let first = trail().remove(0);
+    assert_eq!((&first["name"], &first["user"], first.get("actor")), (&"user.changed".into(), &id, None));
+    for (command, more, name) in acts {
+        let before = trail().len();
+        machine.done(&[&["user", command, "ada@example.org"][..], more].concat());
+        let events = trail().split_off(before);
+        assert_eq!(events.len(), 1, "{command}: {events:?}");
+        assert_eq!((&events[0]["name"], &events[0]["outcome"]), (&name.into(), &"success".into()), "{command}");
+        assert_eq!((&events[0]["user"], events[0].get("actor")), (&id, None), "{command}");
+    }
+    let before = trail().len();
+    let invitation = machine.run(&["invite", "--json"]).json();
+    machine.done(&["invitations", "revoke", invitation["id"].as_str().unwrap()]);
+    let events = trail().split_off(before);
+    let names: Vec<_> = events.iter().map(|event| event["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["invitation.created", "invitation.revoked"]);
+    assert!(events.iter().all(|event| event.get("actor").is_none()));
+}
+
+fn set_up_totp(machine: &Machine) {
+    let (service, client, password) = (machine.service(), Client::default(), Password::new(PASSWORD.to_owned()));
+    let LoginStep::LoggedIn(login) = log_in(&service, "ada@example.org", PASSWORD, Client::default()).unwrap() else {
+        panic!("no session")
+    };
+    let (ticket, setup) = block_on(service.totp_setup(&login.session, Some(password), &client)).unwrap();
+    let secret = totp_rs::Secret::try_from_base32(setup.secret()).unwrap();
+    let code = totp_rs::Builder::new().with_secret(secret).build().unwrap().generate_current().to_string();
+    block_on(service.totp_confirm(&login.session, &ticket, &TypedCode::new(code), &client)).unwrap();
 }

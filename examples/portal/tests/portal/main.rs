@@ -1,6 +1,8 @@
 //! The portal as a program: started on an empty folder, driven over the network, killed, configured, stopped.
 
 #[cfg(test)]
+mod administrators;
+#[cfg(test)]
 mod authenticator;
 #[cfg(test)]
 mod cluster;
