@@ -17,6 +17,7 @@ use crate::delivery::Delivery;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guesser;
+use crate::keypair::{Keypair, KeypairId};
 use crate::mail::AccountDeleted;
 use crate::password::Password;
 use crate::session::{EndReason, Session, SessionId, SessionRefusal};
@@ -55,6 +56,10 @@ pub struct AccountExport {
     pub sessions: Vec<Session>,
     /// Behind which one [`Engine::own_sessions`] has more.
     pub more_sessions: Option<SessionId>,
+    /// Its keypairs, oldest first, at most [`PAGE`].
+    pub keypairs: Vec<Keypair>,
+    /// Behind which one [`Engine::keypairs`] has more.
+    pub more_keypairs: Option<KeypairId>,
     /// What the trail says of it, oldest first.
     pub events: Vec<AuditEvent>,
     /// Where the next page begins; `None` on the last.
@@ -186,6 +191,10 @@ impl Engine {
     ) -> Result<AccountExport, Failure<SessionRefusal>> {
         let user = self.user_of(session).await?;
         let (sessions, more_sessions) = self.own_sessions(session, None, PAGE).await?;
+        let mut keypairs = self.keypairs(user.id, None, PAGE + 1).await?;
+        let is_long = keypairs.len() > PAGE;
+        keypairs.truncate(PAGE);
+        let more_keypairs = keypairs.last().filter(|_| is_long).map(|keypair| keypair.id);
         let filter = AuditFilter { after, user: Some(user.id), ..AuditFilter::default() };
         let limit = limit.clamp(1, PAGE);
         let mut found = self.directory().audit(&filter, limit + 1).await?;
@@ -196,7 +205,8 @@ impl Engine {
             event.facts.retain(|fact, _| !WITHHELD.contains(&fact.as_str()));
             event
         };
-        Ok(AccountExport { user, sessions, more_sessions, events: found.into_iter().map(told).collect(), next })
+        let events = found.into_iter().map(told).collect();
+        Ok(AccountExport { user, sessions, more_sessions, keypairs, more_keypairs, events, next })
     }
 
     /// Changes what the owner of the session's account may choose, by the rules of sign-up.
@@ -314,7 +324,7 @@ impl Engine {
         let mut deliveries = vec![
             Delivery::of_ended_sessions(id, Which::All, reason, now, random)?,
             Delivery::of_void_tickets(id, now, random)?,
-            Delivery::of_lifted_restriction(id, now, random)?,
+            Delivery::of_forgotten_failures(self.counters_of(&user).await?, now, random)?,
         ];
         deliveries.extend(self.mail_to_owner(&user, &AccountDeleted { from_address: client.address })?);
         let event = self.event(AuditName::UserDeleted, client)?.of_user(id);

@@ -91,6 +91,11 @@ pub enum Parcel {
         /// Whose.
         user: UserId,
     },
+    /// Forget the failures counted against what isn't there any more: nothing else would ever lift a count that is closed.
+    ForgetFailures {
+        /// Whose counters.
+        of: Vec<LockoutSubject>,
+    },
     /// Lift the restriction of an account's login and forgive its wrong passwords, after a reset by mail.
     LiftRestriction {
         /// Whose.
@@ -154,6 +159,15 @@ impl Delivery {
         random: &dyn SecureRandom,
     ) -> Result<Self, Fault> {
         Ok(Self::leased(DeliveryId::generate(now, random)?, Parcel::LiftRestriction { user }, now))
+    }
+
+    /// A delivery that forgets failures, leased to the process that commits it.
+    pub(crate) fn of_forgotten_failures(
+        of: Vec<LockoutSubject>,
+        now: Timestamp,
+        random: &dyn SecureRandom,
+    ) -> Result<Self, Fault> {
+        Ok(Self::leased(DeliveryId::generate(now, random)?, Parcel::ForgetFailures { of }, now))
     }
 
     fn leased(id: DeliveryId, parcel: Parcel, now: Timestamp) -> Self {
@@ -248,6 +262,7 @@ impl Engine {
                 self.end_all(*user, except.map_or(Which::All, Which::AllBut), *reason).await
             }
             Parcel::VoidTickets { user } => self.tickets().void(*user).await,
+            Parcel::ForgetFailures { of } => self.forget_failures(of).await,
             Parcel::LiftRestriction { user } => {
                 let subject = LockoutSubject::Account(*user);
                 self.lockouts().lift(&subject, Forgiven::Passwords, self.now()).await.map(drop)
@@ -258,6 +273,13 @@ impl Engine {
 
     async fn end_all(&self, user: UserId, which: Which, reason: EndReason) -> Result<(), Fault> {
         self.sessions().end(user, which, reason, self.now()).await.map(drop)
+    }
+
+    async fn forget_failures(&self, of: &[LockoutSubject]) -> Result<(), Fault> {
+        for subject in of {
+            self.lockouts().lift(subject, Forgiven::All, self.now()).await?;
+        }
+        Ok(())
     }
 
     async fn carry_mail(&self, delivery: &Delivery, sealed: &Sealed) -> Result<bool, Fault> {

@@ -7,7 +7,8 @@
 //! confirm ──▶ the account's newest link? ──▶ commit: the address is the account's, mail to the former one
 //!                                                                                        │
 //! undo ──▶ a link of the last 7 days? ──▶ commit: the former address is back ◀───────────┘
-//!              │                             password, pending links and later undo links are void
+//!              │                             password, pending links and later undo links are void,
+//!              │                             keypairs that were made since are gone
 //!              └▶ sessions end · tickets are void · mail with a link to set another password   by the outbox
 //! ```
 //!
@@ -397,7 +398,7 @@ impl Engine {
     /// Gives the account its former address back. Doesn't log in.
     ///
     /// When this returns, all sessions of the account have ended, its tickets and links are void and so is its password;
-    /// a link to set another is on its way to the restored address, where the policy recovers by mail.
+    /// keypairs that were made since the change are deleted, and a link to set another is on its way to the restored address, where the policy recovers by mail.
     ///
     /// # Errors
     /// [`EmailChangeRefusal::LinkInvalid`], whatever the cause.
@@ -452,6 +453,11 @@ impl Engine {
             }
         }
         changes.extend(self.lapse_claims(&former.email).await?);
+        let mut since = self.all_keypairs(id).await?;
+        since.retain(|keypair| former.replaced_at <= keypair.created_at);
+        let (removed, forgotten) = self.removing(since, AuditName::EmailRestored.name(), client)?;
+        changes.extend(removed);
+        deliveries.extend(forgotten);
         changes.extend([Change::User(Write::Update(restored(user, former, reset, now))), Change::Audit(event)]);
         Ok((changes, deliveries))
     }

@@ -140,12 +140,21 @@ impl Engine {
         Err(overtaken("noting the login of user", id))
     }
 
-    /// Lifts what stands of an account's login, for strangers and for each known browser; whether anything stood.
+    /// All that counts failures of an account: for strangers, for each known browser and for each of its access keys.
+    pub(crate) async fn counters_of(&self, user: &User) -> Result<Vec<LockoutSubject>, Fault> {
+        let id = user.id;
+        let browsers = user.known_browsers.iter().map(|known| LockoutSubject::KnownBrowser(id, known.token));
+        let mut counters: Vec<_> = std::iter::once(LockoutSubject::Account(id)).chain(browsers).collect();
+        let keypairs = self.all_keypairs(id).await?;
+        counters.extend(keypairs.iter().map(|keypair| self.counter_of(&keypair.access_key)));
+        Ok(counters)
+    }
+
+    /// Lifts what stands of an account's login, for strangers, known browsers and programs; whether anything stood.
     pub(crate) async fn lift_everywhere(&self, id: UserId) -> Result<bool, Fault> {
-        let known = self.directory().user(UserKey::Id(id)).await?.map(|user| user.known_browsers).unwrap_or_default();
-        let browsers = known.iter().map(|known| LockoutSubject::KnownBrowser(id, known.token));
+        let Some(user) = self.directory().user(UserKey::Id(id)).await? else { return Ok(false) };
         let mut stood = false;
-        for counter in std::iter::once(LockoutSubject::Account(id)).chain(browsers) {
+        for counter in self.counters_of(&user).await? {
             stood |= self.lockouts().lift(&counter, Forgiven::All, self.now()).await?;
         }
         Ok(stood)

@@ -29,7 +29,8 @@ use crate::token::Digest;
 use crate::user::UserId;
 
 /// Whose guesses are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LockoutSubject {
     /// An account, however it was named.

@@ -18,6 +18,7 @@ use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::{GuessRefusal, Guesser};
 use crate::hashing::HashingError;
+use crate::keypair::Keypair;
 use crate::mail::PasswordChanged;
 use crate::password::{Password, PasswordHash, UnmetRule};
 use crate::random::draw;
@@ -142,7 +143,8 @@ impl Engine {
             let user = user.filter(|user| user.password_changed_at == proved.password_changed_at);
             let user = user.ok_or(Failure::Refused(WRONG))?.with_password(hash.clone(), self.now());
             let changed = Replaced { name: AuditName::PasswordChanged, ending: Which::AllBut(stays) };
-            let (mut changes, deliveries) = self.replace_password(user, &changed, client).await?;
+            let keypairs = self.all_keypairs(user.id).await?;
+            let (mut changes, deliveries) = self.replace_password(user, &changed, &keypairs, client).await?;
             if stays != own.id {
                 let event = self.event(AuditName::SessionOpened, client)?.of_user(own.user);
                 let event = event.with("session", stays.to_string()).with("in_place_of", own.id.to_string());
@@ -215,11 +217,13 @@ impl Engine {
     }
 
     /// What is committed with an account that has another password: its sessions end, its tickets are void, its owner
-    /// is told. The notice isn't counted with the mails that strangers ask for, or they could silence it.
+    /// is told, and of the keypairs that go on working. The notice isn't counted with the mails that strangers ask for, or
+    /// they could silence it.
     pub(crate) async fn replace_password(
         &self,
         user: User,
         replaced: &Replaced,
+        keypairs: &[Keypair],
         client: &Client,
     ) -> Result<(Vec<Change>, Vec<Delivery>), Fault> {
         let (now, id) = (self.now(), user.id);
@@ -230,7 +234,7 @@ impl Engine {
             Delivery::of_ended_sessions(id, replaced.ending, reason, now, random)?,
             Delivery::of_void_tickets(id, now, random)?,
         ];
-        deliveries.extend(self.mail_to_owner(&user, &PasswordChanged { from_address: client.address })?);
+        deliveries.extend(self.mail_to_owner(&user, &PasswordChanged::of(keypairs, client, now))?);
         changes.push(Change::User(Write::Update(user)));
         Ok((changes, deliveries))
     }

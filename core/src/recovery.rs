@@ -223,6 +223,12 @@ impl Engine {
         client: &Client,
     ) -> Result<(Vec<Change>, Vec<Delivery>), Fault> {
         let (now, id) = (self.now(), user.id);
+        let keypairs = self.all_keypairs(id).await?;
+        // The first who proves the address takes away what an earlier claimant made.
+        let (claimed, keypairs) = match user.email_verified_at {
+            None => (keypairs, Vec::new()),
+            Some(_) => (Vec::new(), keypairs),
+        };
         // Who opened the link has read the mail.
         let email_verified_at = user.email_verified_at.or(Some(now));
         // The second factor stays (a mailbox alone is no second one), and so do its wrong codes: one more is let through.
@@ -234,7 +240,10 @@ impl Engine {
         let known_browsers = Vec::new();
         let user = User { email_verified_at, totp, known_browsers, ..user.with_password(hash, now) };
         let reset = Replaced { name: AuditName::PasswordReset, ending: Which::All };
-        let (mut changes, mut deliveries) = self.replace_password(user, &reset, client).await?;
+        let (mut changes, mut deliveries) = self.replace_password(user, &reset, &keypairs, client).await?;
+        let (removed, forgotten) = self.removing(claimed, AuditName::PasswordReset.name(), client)?;
+        changes.extend(removed);
+        deliveries.extend(forgotten);
         if was_closed {
             let event = self.event(AuditName::LoginUnlocked, client)?.of_user(id);
             changes.push(Change::Audit(event.with("by", AuditName::PasswordReset.name())));

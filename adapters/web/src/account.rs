@@ -22,6 +22,7 @@ use crate::body::{Fields, FromFields, JsonBody, invalid};
 use crate::client::{Caller, ClientBody};
 use crate::credential::Presented;
 use crate::current::{Auth, CurrentUser};
+use crate::keypairs::KeypairBody;
 use crate::paging;
 use crate::problem::{Problem, ProblemBody};
 use crate::session::delete_cookie;
@@ -57,6 +58,11 @@ pub(crate) struct AccountBody {
     /// Continues the sessions at `GET /sessions?cursor=`.
     #[serde(skip_serializing_if = "Option::is_none")]
     sessions_cursor: Option<String>,
+    /// Keypairs without their secret keys, oldest first, at most 200.
+    keypairs: Vec<KeypairBody>,
+    /// Continues the keypairs at `GET /keypairs?cursor=`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keypairs_cursor: Option<String>,
     /// A page of what the trail says of the account, oldest first.
     events: Vec<OwnEvent>,
     /// Continues the events as `?cursor=`; absent on the last page.
@@ -193,6 +199,8 @@ impl AccountBody {
                 })
                 .collect(),
             sessions_cursor: export.more_sessions.map(|id| id.to_string()),
+            keypairs: export.keypairs.into_iter().map(KeypairBody::from).collect(),
+            keypairs_cursor: export.more_keypairs.map(|id| id.to_string()),
             events: export.events.into_iter().map(OwnEvent::from).collect(),
             next_cursor: export.next.map(|position| position.0.to_string()),
             user: user.into(),

@@ -6,7 +6,7 @@ use crate::delivery::Delivery;
 use crate::engine::Engine;
 use crate::error::Failure;
 use crate::session::EndReason;
-use crate::store::Write;
+use crate::store::{UserKey, Write};
 use crate::user::{User, UserId};
 
 impl Engine {
@@ -20,6 +20,11 @@ impl Engine {
     /// [`ProofRequired`](AdministrationRefusal::ProofRequired).
     pub async fn delete_user(&self, id: UserId, by: impl Into<Actor>) -> Result<User, Failure<AdministrationRefusal>> {
         let by = by.into();
+        // A counter of what is made meanwhile holds nothing worth forgetting.
+        let counters = match self.directory().user(UserKey::Id(id)).await? {
+            Some(user) => self.counters_of(&user).await?,
+            None => Vec::new(),
+        };
         let decide = |user: User| {
             self.demand_proof_of(&by).map_err(Failure::Refused)?;
             let event = self.event_by(AuditName::UserDeleted, &by)?.of_user(id).with("role", user.role.name());
@@ -27,7 +32,7 @@ impl Engine {
             let deliveries = vec![
                 self.ending(id, EndReason::AccountClosed)?,
                 Delivery::of_void_tickets(id, now, random)?,
-                Delivery::of_lifted_restriction(id, now, random)?,
+                Delivery::of_forgotten_failures(counters.clone(), now, random)?,
             ];
             Ok(Act { write: Some(Write::Delete(user)), events: vec![event], deliveries })
         };

@@ -11,7 +11,8 @@ use crate::store::Which;
 use crate::user::UserId;
 
 impl Engine {
-    /// Lifts the restriction of an account's login, by failures or by wrong codes; whether one by failures stood.
+    /// Lifts the restriction of an account's login, by failures or by wrong codes, with a password or with any of its
+    /// keypairs; whether one by failures stood.
     ///
     /// # Errors
     /// [`AdministrationRefusal::NotFound`] or [`NotAdministrator`](AdministrationRefusal::NotAdministrator).

@@ -123,6 +123,14 @@ fn has_room(own: &[Keypair], one_more: OneMore, policy: &Policy, now: Timestamp)
     }
 }
 
+/// An account and its keypairs, with what removes those that are over.
+struct Holder {
+    user: User,
+    own: Vec<Keypair>,
+    changes: Vec<Change>,
+    deliveries: Vec<Delivery>,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum OneMore {
     Made,
@@ -170,7 +178,7 @@ impl Engine {
         self.allow(session, Demand::FreshProof)?;
         form.check(self.now()).map_err(Failure::Refused)?;
         for _ in 0..DECISIONS {
-            let (user, own, mut changes) = self.holder_of_keypairs(session, client).await?;
+            let Holder { user, own, mut changes, deliveries } = self.holder_of_keypairs(session, client).await?;
             let (policy, now) = (self.policy(), self.now());
             if policy.verifies_email() && user.email_verified_at.is_none() {
                 return Err(Failure::Refused(KeypairRefusal::EmailUnverified));
@@ -184,7 +192,7 @@ impl Engine {
             changes.push(Change::Audit(event.with("expires_at", expires_at)));
             changes.push(Change::Keypair(Write::Create(issued.keypair.clone())));
             changes.push(Change::User(Write::Update(user)));
-            match self.directory().commit(&changes).await {
+            match self.commit(changes, deliveries).await {
                 Ok(()) => return Ok(issued),
                 Err(CommitError::Stale | CommitError::Taken(UniqueRule::AccessKey)) => {}
                 Err(other) => return Err(unexpected(other).into()),
@@ -217,7 +225,7 @@ impl Engine {
     ) -> Result<IssuedKeypair, Failure<KeypairRefusal>> {
         self.allow(session, Demand::FreshProof)?;
         for _ in 0..DECISIONS {
-            let (user, own, mut changes) = self.holder_of_keypairs(session, client).await?;
+            let Holder { user, own, mut changes, mut deliveries } = self.holder_of_keypairs(session, client).await?;
             let (policy, now) = (self.policy(), self.now());
             let old = own.iter().find(|keypair| keypair.access_key == *access_key && !keypair.is_over(now));
             let old = old.ok_or(Failure::Refused(KeypairRefusal::NotFound))?.clone();
@@ -234,9 +242,9 @@ impl Engine {
             let works_until = now.after(overlap);
             let event = self.keypair_event(AuditName::KeypairRotated, &issued.keypair, client)?;
             let event = event.with("in_place_of", access_key.as_str()).with("works_until", works_until.to_string());
-            let mut deliveries = Vec::new();
             if overlap.is_zero() {
-                deliveries = self.ending_sessions_of(&old).await?;
+                deliveries.extend(self.ending_sessions_of(&old).await?);
+                deliveries.extend(self.forgetting(std::slice::from_ref(&old))?);
                 changes.push(Change::Keypair(Write::Delete(old)));
             } else {
                 changes.push(Change::Keypair(Write::Update(Keypair { replaced_until: Some(works_until), ..old })));
@@ -317,7 +325,10 @@ impl Engine {
                 Write::Create(changed) | Write::Update(changed) => (AuditName::KeypairChanged, changed.active),
             };
             let event = self.keypair_event(name, &found, client)?.with("active", active);
-            let deliveries = if active { Vec::new() } else { self.ending_sessions_of(&found).await? };
+            let mut deliveries = if active { Vec::new() } else { self.ending_sessions_of(&found).await? };
+            if let Write::Delete(gone) = &write {
+                deliveries.extend(self.forgetting(std::slice::from_ref(gone))?);
+            }
             match self.commit(vec![Change::Keypair(write), Change::Audit(event)], deliveries).await {
                 Ok(()) => return Ok(Keypair { active, revision: found.revision.next(), ..found }),
                 Err(CommitError::Stale) => {}
@@ -332,10 +343,15 @@ impl Engine {
     /// # Errors
     /// The store's fault.
     pub async fn keypairs(&self, user: UserId, after: Option<KeypairId>, limit: usize) -> Result<Vec<Keypair>, Fault> {
-        let mut page = self.directory().keypairs_of(user, None, ALL).await?;
+        let mut page = self.all_keypairs(user).await?;
         page.retain(|keypair| !keypair.is_over(self.now()) && after.is_none_or(|after| after < keypair.id));
         page.truncate(limit);
         Ok(page)
+    }
+
+    /// An account's keypairs, those whose overlap is over too.
+    pub(crate) async fn all_keypairs(&self, user: UserId) -> Result<Vec<Keypair>, Fault> {
+        self.directory().keypairs_of(user, None, ALL).await
     }
 
     /// Notes that a keypair was used. Not worth a refusal: on any trouble it is dropped.
@@ -358,28 +374,13 @@ impl Engine {
     /// is decided on a list that somebody else has made longer is stale.
     ///
     /// The changes remove those whose overlap is over.
-    async fn holder_of_keypairs(
-        &self,
-        session: &Session,
-        client: &Client,
-    ) -> Result<(User, Vec<Keypair>, Vec<Change>), Failure<KeypairRefusal>> {
+    async fn holder_of_keypairs(&self, session: &Session, client: &Client) -> Result<Holder, Failure<KeypairRefusal>> {
         let user = self.directory().user(UserKey::Id(session.user)).await?;
         let user = user.ok_or(Failure::Refused(KeypairRefusal::NotFound))?;
-        let (over, own): (Vec<_>, Vec<_>) = self
-            .directory()
-            .keypairs_of(user.id, None, ALL)
-            .await?
-            .into_iter()
-            .partition(|keypair| keypair.is_over(self.now()));
-        let mut changes = Vec::new();
-        for keypair in over {
-            let event = self.keypair_event(AuditName::KeypairDeleted, &keypair, client)?;
-            changes.extend([
-                Change::Audit(event.with("by", "keypairs.rotation_overlap")),
-                Change::Keypair(Write::Delete(keypair)),
-            ]);
-        }
-        Ok((user, own, changes))
+        let all = self.all_keypairs(user.id).await?;
+        let (over, own) = all.into_iter().partition(|keypair| keypair.is_over(self.now()));
+        let (changes, forgotten) = self.removing(over, "keypairs.rotation_overlap", client)?;
+        Ok(Holder { user, own, changes, deliveries: forgotten.into_iter().collect() })
     }
 
     /// Ends the sessions that were logged in with a keypair. That they are refused from now on is
@@ -395,7 +396,12 @@ impl Engine {
         opened.map(ending).collect()
     }
 
-    fn keypair_event(&self, name: AuditName, keypair: &Keypair, client: &Client) -> Result<AuditEvent, Fault> {
+    pub(super) fn keypair_event(
+        &self,
+        name: AuditName,
+        keypair: &Keypair,
+        client: &Client,
+    ) -> Result<AuditEvent, Fault> {
         let event = self.event(name, client)?.of_user(keypair.user);
         Ok(event.with("access_key", keypair.access_key.as_str()))
     }

@@ -13,6 +13,7 @@
 mod account;
 mod key;
 mod policy;
+mod removal;
 
 use serde::{Deserialize, Serialize};
 

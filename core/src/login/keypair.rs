@@ -111,7 +111,7 @@ impl Engine {
         let (kind, tested_by) = (GuessKind::Password, TestedBy::Comparison);
         match keypair {
             Some(Keypair { user, access_key, .. }) => {
-                let (subject, named) = (LockoutSubject::AccessKey(digest), Some(access_key.to_string()));
+                let (subject, named) = (self.counter_of(access_key), Some(access_key.to_string()));
                 Guesser { subject, kind, tested_by, user: Some(*user), named }
             }
             None => {
@@ -119,6 +119,11 @@ impl Engine {
                 Guesser { subject, kind, tested_by, user: None, named }
             }
         }
+    }
+
+    /// The counter of guesses at an access key's secret.
+    pub(crate) fn counter_of(&self, access_key: &AccessKey) -> LockoutSubject {
+        LockoutSubject::AccessKey(self.keys().fingerprint("access key", &[access_key.as_str().as_bytes()]))
     }
 
     /// Loads a keypair with its owner and opens its secret; for one that doesn't exist it does the same with another.

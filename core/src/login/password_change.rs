@@ -82,7 +82,8 @@ impl Engine {
             let user = self.holder(progress).await?.with_password(hash.clone(), self.now());
             let password_set_at = user.password_changed_at;
             let changed = Replaced { name: AuditName::PasswordChanged, ending: Which::All };
-            let (changes, deliveries) = self.replace_password(user, &changed, client).await?;
+            let keypairs = self.all_keypairs(user.id).await?;
+            let (changes, deliveries) = self.replace_password(user, &changed, &keypairs, client).await?;
             match self.commit(changes, deliveries).await {
                 Ok(()) => return Ok(password_set_at),
                 Err(CommitError::Stale) => {}

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::MailKind;
+use crate::client::Client;
 use crate::error::Fault;
+use crate::keypair::Keypair;
 use crate::time::Timestamp;
 
 /// The facts of one kind of mail. Every text in them is stripped of control characters before a template sees it, and
@@ -245,14 +247,65 @@ notices! {
     LoginRestricted
     /// Of [`MailKind::AccountDeleted`].
     AccountDeleted
-    /// Of [`MailKind::PasswordChanged`].
-    PasswordChanged
     /// Of [`MailKind::TotpEnabled`].
     TotpEnabled
     /// Of [`MailKind::TotpDisabled`].
     TotpDisabled
     /// Of [`MailKind::TotpReset`].
     TotpReset
+}
+
+/// A keypair, as its owner knows it again.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MailedKeypair {
+    label: Option<String>,
+    /// The first characters of its access key.
+    begins: String,
+    #[serde(serialize_with = "to_the_minute")]
+    made_at: Timestamp,
+}
+
+/// Of [`MailKind::PasswordChanged`].
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PasswordChanged {
+    from_address: Option<IpAddr>,
+    /// Those that work without the password, oldest first.
+    keypairs: Vec<MailedKeypair>,
+    /// How many more there are.
+    more_keypairs: usize,
+}
+
+impl PasswordChanged {
+    const LISTED: usize = 20;
+    const SHOWN_OF_A_KEY: usize = 6;
+
+    /// Those of `keypairs` that work are listed.
+    pub(crate) fn of(keypairs: &[Keypair], client: &Client, now: Timestamp) -> Self {
+        let told = |keypair: &Keypair| MailedKeypair {
+            label: keypair.label.clone(),
+            begins: keypair.access_key.as_str().chars().take(Self::SHOWN_OF_A_KEY).collect(),
+            made_at: keypair.created_at,
+        };
+        let mut keypairs: Vec<_> = keypairs.iter().filter(|keypair| keypair.standing(now).is_ok()).map(told).collect();
+        let more_keypairs = keypairs.len().saturating_sub(Self::LISTED);
+        keypairs.truncate(Self::LISTED);
+        Self { from_address: client.address, keypairs, more_keypairs }
+    }
+}
+
+impl Facts for PasswordChanged {
+    const KIND: MailKind = MailKind::PasswordChanged;
+
+    fn examples() -> Vec<Self> {
+        let keypair = |label: Option<&str>| MailedKeypair {
+            label: label.map(str::to_owned),
+            begins: "0123AB".to_owned(),
+            made_at: Timestamp::from_millis(1_800_000_000_000),
+        };
+        let keypairs = vec![keypair(Some("nightly build")), keypair(None)];
+        let least = Self { from_address: None, keypairs: Vec::new(), more_keypairs: 0 };
+        vec![Self { from_address: Some(SOMEWHERE), keypairs, more_keypairs: 3 }, least]
+    }
 }
 
 /// Of [`MailKind::WrongCodes`].

@@ -6,6 +6,7 @@ use doorwarden_core::administration::NewUser;
 use doorwarden_core::audit::{AuditFilter, AuditName};
 use doorwarden_core::client::Client;
 use doorwarden_core::error::Failure;
+use doorwarden_core::keypair::NewKeypair;
 use doorwarden_core::login::{LoggedIn, LoginStep};
 use doorwarden_core::mail::MailKind;
 use doorwarden_core::password::Password;
@@ -521,6 +522,7 @@ fn fa1_an_undone_change_is_whole_and_opens_no_door_or_the_link_stays() {
             assert!(ask(broken, &login));
             let link = mailed_links(broken).remove(0);
             assert!(done(block_on(broken.engine.confirm_email(&link, &client()))));
+            block_on(broken.engine.create_keypair(&login.session, NewKeypair::default(), &client())).unwrap();
             (login, mailed_links(broken).remove(0))
         },
         |broken, (_, undo)| done(block_on(broken.engine.undo_email(undo, &client()))),
@@ -530,6 +532,8 @@ fn fa1_an_undone_change_is_whole_and_opens_no_door_or_the_link_stays() {
             assert!(!acknowledged || block_on(broken.engine.check(&login.token)).is_err(), "{at}");
             settle_down(broken);
             assert_eq!(block_on(broken.engine.check(&login.token)).is_err(), restored, "{at}");
+            let keypairs = block_on(broken.engine.keypairs(login.session.user, None, 9)).unwrap();
+            assert_eq!(keypairs.is_empty(), restored, "{at}: what was made since");
             for identifier in [ADA, NEW] {
                 let entered = block_on(broken.engine.login(request(identifier, PASSWORD))).is_ok();
                 assert_eq!(entered, !restored && identifier == NEW, "{at}: {identifier}");

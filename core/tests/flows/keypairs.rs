@@ -52,7 +52,7 @@ fn by_keypair(access_key: &str, secret: &str) -> KeypairLogin {
     KeypairLogin { access_key: access_key.to_owned(), secret_key: SecretKey::new(secret.to_owned()), client }
 }
 
-fn code(world: &World, access_key: &str, secret: &str) -> &'static str {
+pub(crate) fn code(world: &World, access_key: &str, secret: &str) -> &'static str {
     match block_on(world.engine.login_with_keypair(by_keypair(access_key, secret))).map_err(refusal) {
         Ok(LoginStep::LoggedIn(_)) => "logged_in",
         Ok(other) => panic!("{other:?}"),
@@ -60,7 +60,7 @@ fn code(world: &World, access_key: &str, secret: &str) -> &'static str {
     }
 }
 
-fn code_of(world: &World, issued: &IssuedKeypair) -> &'static str {
+pub(crate) fn code_of(world: &World, issued: &IssuedKeypair) -> &'static str {
     code(world, issued.keypair.access_key.as_str(), issued.secret_key.expose())
 }
 

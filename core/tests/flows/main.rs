@@ -15,6 +15,8 @@ mod first_administrator;
 mod imported_users;
 mod imports;
 mod invitations;
+mod keypair_removal;
+#[cfg(test)]
 mod keypairs;
 mod keys;
 mod lockout;

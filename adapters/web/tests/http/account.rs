@@ -35,6 +35,7 @@ async fn the_export_holds_the_account_its_documents_sessions_and_events() {
     assert!(json["accepted"]["terms"]["at"].is_string() && json["accepted"]["privacy"].is_null(), "{json}");
     assert_eq!((json["sessions"].as_array().unwrap().len(), &json["sessions"][0]["current"]), (1, &json!(true)));
     assert_eq!(json["events"].as_array().unwrap().len(), 2);
+    assert_eq!(json["keypairs"], json!([]));
     let cursor = json["next_cursor"].as_str().unwrap();
     let rest = world.get(&format!("/account?cursor={cursor}")).cookie(&session).send().await.json();
     assert!(rest["events"][0]["time"].as_str() >= json["events"][1]["time"].as_str(), "{rest}");
@@ -43,6 +44,27 @@ async fn the_export_holds_the_account_its_documents_sessions_and_events() {
         assert!(!reply.text().contains(secret), "{secret}: {}", reply.text());
     }
     world.get("/account?cursor=x").cookie(&session).send().await.assert_problem(400, "invalid_request", "cursor");
+}
+
+#[tokio::test]
+async fn the_export_lists_keypairs_without_secrets_and_a_deletion_ends_them() {
+    let world = World::with(|policy| policy.login.modes.push(doorwarden_core::session::SessionMode::Api)).await;
+    let session = world.logged_in(EMAIL).await;
+    let made = world.post("/keypairs", json!({ "label": "nightly" })).cookie(&session).send().await.json();
+    let log_in = || {
+        let (access_key, secret_key) = (&made["access_key"], &made["secret_key"]);
+        let body = json!({ "mode": "api", "access_key": access_key, "secret_key": secret_key, "want": "token" });
+        world.post("/login", body).send()
+    };
+    let program = log_in().await.json()["token"].as_str().unwrap().to_owned();
+    let reply = world.get("/account").cookie(&session).send().await;
+    let listed = world.get("/keypairs").cookie(&session).send().await.json()["keypairs"].clone();
+    assert_eq!((&reply.json()["keypairs"], &listed[0]["label"]), (&listed, &json!("nightly")));
+    assert!(!reply.text().contains(made["secret_key"].as_str().unwrap()) && !reply.text().contains("secret"));
+    let deleted = delete(&world, json!({ "password": PASSWORD })).cookie(&session).send().await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    world.get("/session").bearer(&program).send().await.assert_problem(401, "session_ended", "of its program");
+    log_in().await.assert_problem(401, "invalid_credentials", "gone with its account");
 }
 
 #[tokio::test]
