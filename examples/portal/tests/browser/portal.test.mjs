@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { oneTimePassword } from './one-time-password.mjs';
 import { becomeMember, focused, inDialog, labelled, logIn, logOut, newcomer, PASSWORD, person, PHONE, picture, signUp, startPortal } from './person.mjs';
 
@@ -615,6 +616,16 @@ test('every language has the same words, and every refusal is explained', async 
   assert.ok(events.length >= 37, 'the names of events are read');
   assert.deepEqual(Object.keys(english.audit.names).sort(), events.sort(), 'words for every event');
   for (const rule of ['min_length', 'max_length', 'letter', 'digit', 'special', 'common', 'identifier', 'nul', 'control', 'same_as_old']) assert.ok(english.rules[rule], `words for ${rule}`);
+});
+
+test('the whole console in any one language is less than 100 KB over the wire', () => {
+  const ui = new URL('../../ui/', import.meta.url);
+  const weight = (name) => gzipSync(readFileSync(new URL(name, ui))).length;
+  const files = readdirSync(ui, { recursive: true }).filter((name) => /\.\w+$/.test(name));
+  const isLanguage = (name) => name.startsWith('lang/');
+  const frame = files.filter((name) => !isLanguage(name)).map(weight).reduce((sum, each) => sum + each);
+  const heaviest = Math.max(...files.filter(isLanguage).map(weight));
+  assert.ok(files.length > 60 && frame + heaviest < 100_000, `${files.length} files, ${frame + heaviest} bytes`);
 });
 
 async function openProfile(page) {

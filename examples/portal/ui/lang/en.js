@@ -590,9 +590,11 @@ export default {
     browser: 'Browser',
     id: 'ID',
     facts: {
-      attempts: 'Tries', delivery: 'Delivery', kind: 'Kind', access_key: 'API Key', added: 'Account added', by: 'By', code: 'Code', email: 'E-mail', ended: 'Ended', expires_at: 'Expires', failures: 'Failures', failures_before: 'Failures before', former_role: 'Former role',
+      active: 'On', attempts: 'Tries', changed: 'Changed', delivery: 'Delivery', dropped_keys: 'Keys dropped', kind: 'Kind', mails: 'Mails', privacy: 'Privacy policy', recovery_codes: 'Recovery codes', refusals: 'Refusals',
+      registration: 'Sign-up', registrations: 'Sign-ups', seeds: 'Shared secrets', terms: 'Terms', waiting: 'Waiting',
+      access_key: 'API Key', added: 'Account added', by: 'By', code: 'Code', email: 'E-mail', ended: 'Ended', expires_at: 'Expires', failures: 'Failures', failures_before: 'Failures before', former_role: 'Former role',
       from: 'From', invitation: 'Invitation', keypairs: 'Keypairs', left: 'Left', mailed: 'Mail sent', max_uses: 'Most uses', mode: 'Mode', must_change_password: 'Must change password', password: 'Password', reason: 'Reason',
-      role: 'Role', session: 'Session', sessions: 'Sessions', status: 'State', to: 'To', until: 'Until', uses: 'Uses', why: 'Why', works_until: 'Works until', in_place_of: 'In place of', taken: 'Taken',
+      role: 'Role', session: 'Session', sessions: 'Sessions', status: 'State', to: 'To', until: 'Until', uses: 'Uses', why: 'Why', works_until: 'Works until', in_place_of: 'In place of', taken: 'In use already',
     },
     names: {
       'login.succeeded': 'Logged in',

@@ -590,9 +590,11 @@ export default {
     browser: '브라우저',
     id: 'ID',
     facts: {
-      attempts: '시도', delivery: '발송', kind: '종류', access_key: 'API 키', added: '계정 추가', by: '실행', code: '코드', email: '이메일', ended: '종료', expires_at: '만료', failures: '실패 횟수', failures_before: '이전 실패 횟수', former_role: '이전 역할',
+      active: '켜짐', attempts: '시도', changed: '변경된 항목', delivery: '발송', dropped_keys: '버린 키', kind: '종류', mails: '메일', privacy: '개인정보 처리방침', recovery_codes: '복구 코드', refusals: '거부 횟수',
+      registration: '가입 요청', registrations: '가입 요청', seeds: '공유 비밀', terms: '약관', waiting: '대기 중',
+      access_key: 'API 키', added: '계정 추가', by: '실행', code: '코드', email: '이메일', ended: '종료', expires_at: '만료', failures: '실패 횟수', failures_before: '이전 실패 횟수', former_role: '이전 역할',
       from: '이전 값', invitation: '초대', keypairs: '키페어', left: '남은 수', mailed: '메일 발송', max_uses: '최대 사용 횟수', mode: '모드', must_change_password: '비밀번호 변경 필요', password: '비밀번호', reason: '이유',
-      role: '역할', session: '세션', sessions: '세션', status: '상태', to: '새 값', until: '기한', uses: '사용 횟수', why: '이유', works_until: '유효 기한', in_place_of: '대체한 것', taken: '종료한 세션',
+      role: '역할', session: '세션', sessions: '세션', status: '상태', to: '새 값', until: '기한', uses: '사용 횟수', why: '이유', works_until: '유효 기한', in_place_of: '대체한 것', taken: '이미 사용 중',
     },
     names: {
       'login.succeeded': '로그인',
