@@ -86,7 +86,7 @@ fn spend(store: &RedisStore, nonce: &[u8], now: i64) -> Spending {
 }
 
 #[test]
-fn fa2_while_the_server_is_away_everything_is_a_fault_and_goes_on_once_it_is_back() {
+fn fa1_while_the_server_is_away_everything_is_a_fault_and_goes_on_once_it_is_back() {
     let server = Server::with(&DURABLE);
     let store = open(&server.config());
     let key = log_in(&store, 1);
@@ -183,6 +183,25 @@ fn a_server_that_refuses_the_password_is_told_so_and_the_password_is_not_told() 
             }
         }
     }
+}
+
+#[test]
+fn a_user_with_no_more_rights_than_the_documents_ask_for_is_enough() {
+    let server = Server::start();
+    let rights = ["~dw:*", "+@all", "-@dangerous", "+info", "+config|get"];
+    assert_eq!(server.cli(&[&["acl", "setuser", "doorwarden", "on", ">right"], &rights[..]].concat()), "OK");
+    let url = format!("redis://doorwarden:right@127.0.0.1:{}", server.port());
+    let store = open(&RedisConfig::parse(&url).unwrap());
+    let key = log_in(&store, 1);
+    charge(&store, 1);
+    spend(&store, b"1", 0);
+    let (place, proof) = ticket(1);
+    block_on(store.put(&place, &proof)).unwrap();
+    block_on(TicketStore::sweep(&store, at(300_000), 10)).unwrap();
+    block_on(LockoutStore::sweep(&store, at(300_000), 10)).unwrap();
+    block_on(SessionStore::sweep(&store, at(300_000), 10)).unwrap();
+    assert_eq!(is_live(&store, &key), Some(true));
+    assert_eq!(block_on(store.weaknesses()).unwrap(), [Weakness::NoPersistence]);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use doorwarden::Explanation;
+use futures_executor::block_on;
 use serde_json::{Value, json};
 
 use crate::output::Output;
@@ -13,7 +15,12 @@ pub(crate) fn run(path: &Path, output: &mut Output) -> Exit {
         Ok(configuration) => configuration,
         Err(exit) => return exit,
     };
-    let (weaknesses, advice) = (configuration.weaknesses(), configuration.advice());
+    let (mut weaknesses, mut advice) = (configuration.weaknesses(), configuration.advice());
+    // Whoever checks the file may be elsewhere than its servers.
+    match block_on(configuration.server_weaknesses()) {
+        Ok(more) => weaknesses.extend(more),
+        Err(error) => advice.push(Explanation::new(&["store.volatile"], format!("Redis couldn't be asked: {error}"))),
+    }
     if output.is_json() {
         let weaknesses: Vec<Value> =
             weaknesses.iter().map(|weak| json!({ "row": weak.row, "key": weak.key, "says": weak.says })).collect();

@@ -31,6 +31,7 @@
 //! | feature | brings | default |
 //! |---|---|---|
 //! | `sqlite` | `store.directory = "sqlite:PATH"` | yes |
+//! | `redis` | `store.volatile = "redis://…"`, `"rediss://…"`, `"redis-cluster://…"` | no |
 //! | `mail` | `mail.transport = "dir:PATH"` | yes |
 //! | `smtp` | `mail.transport = "smtp://…"` and `"smtps://…"` | yes |
 //! | `web` | the axum router | yes |

@@ -8,6 +8,7 @@ use doorwarden_core::error::Fault;
 use doorwarden_core::mail::{MailSetup, Mailer};
 #[cfg(feature = "smtp")]
 use doorwarden_core::policy::PolicyProblem;
+use doorwarden_core::policy::Weakness;
 
 use crate::config::{Configuration, ConfigurationError, DirectoryPlace};
 use crate::seal_key::SealKeyError;
@@ -117,7 +118,23 @@ impl Configuration {
         Ok(MailSetup { mailer, templates })
     }
 
+    /// What is weak about the servers that the file names, by what they say themselves.
+    ///
+    /// # Errors
+    /// [`OpenError`] if one of them can't be asked or mustn't be used.
+    pub async fn server_weaknesses(&self) -> Result<Vec<Weakness>, OpenError> {
+        if self.store.volatile == "same" {
+            return Ok(Vec::new());
+        }
+        redis_weaknesses(self).await
+    }
+
     async fn with_store(&self, builder: EngineBuilder) -> Result<EngineBuilder, OpenError> {
+        let builder = self.with_directory(builder).await?;
+        if self.store.volatile == "same" { Ok(builder) } else { with_redis(builder, self).await }
+    }
+
+    async fn with_directory(&self, builder: EngineBuilder) -> Result<EngineBuilder, OpenError> {
         match self.directory() {
             Some(DirectoryPlace::Sqlite(file)) => with_sqlite(builder, file, &self.store.directory),
             Some(DirectoryPlace::Memory) => with_memory(builder, &self.store.directory),
@@ -153,6 +170,38 @@ async fn with_postgres(builder: EngineBuilder, url: &str) -> Result<EngineBuilde
 #[cfg(not(feature = "postgres"))]
 async fn with_postgres(_builder: EngineBuilder, _url: &str) -> Result<EngineBuilder, OpenError> {
     Err(not_built_in("store.directory", "postgres://…", "postgres"))
+}
+
+#[cfg(feature = "redis")]
+async fn with_redis(builder: EngineBuilder, configuration: &Configuration) -> Result<EngineBuilder, OpenError> {
+    let store = std::sync::Arc::new(open_redis(configuration).await?);
+    Ok(builder.sessions(store.clone()).lockouts(store.clone()).tickets(store))
+}
+
+#[cfg(feature = "redis")]
+async fn open_redis(configuration: &Configuration) -> Result<doorwarden_redis::RedisStore, OpenError> {
+    let unusable = |error| Fault::lasting("reading", "store.volatile", error);
+    let mut config = doorwarden_redis::RedisConfig::parse(&configuration.store.volatile).map_err(unusable)?;
+    config.certificates = config.certificates.map(|file| configuration.base().join(file));
+    Ok(doorwarden_redis::RedisStore::open(&config).await?)
+}
+
+#[cfg(feature = "redis")]
+async fn redis_weaknesses(configuration: &Configuration) -> Result<Vec<Weakness>, OpenError> {
+    let mut found = open_redis(configuration).await?.weaknesses().await?;
+    // What the file itself says is told without asking.
+    found.retain(|weakness| *weakness != doorwarden_redis::Weakness::Unencrypted);
+    Ok(found.iter().map(|weakness| Weakness::new("FA11", "store.volatile", weakness.advice())).collect())
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis_weaknesses(_configuration: &Configuration) -> Result<Vec<Weakness>, OpenError> {
+    Err(not_built_in("store.volatile", "redis://…", "redis"))
+}
+
+#[cfg(not(feature = "redis"))]
+async fn with_redis(_builder: EngineBuilder, _configuration: &Configuration) -> Result<EngineBuilder, OpenError> {
+    Err(not_built_in("store.volatile", "redis://…", "redis"))
 }
 
 #[cfg(feature = "memory")]

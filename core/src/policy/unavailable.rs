@@ -15,8 +15,7 @@ const fn lack(key: &'static str, only: &'static [&'static str]) -> Lack {
     Lack { key, only }
 }
 
-const LACKS: &[Lack] =
-    &[lack("store.volatile", &["same"]), lack("session.cache", &["off"]), lack("sso.oidc", &[]), lack("sso.saml", &[])];
+const LACKS: &[Lack] = &[lack("session.cache", &["off"]), lack("sso.oidc", &[]), lack("sso.saml", &[])];
 
 /// What a tree of settings (see [`Policy::settings`](super::Policy::settings)) asks for and this build can't do.
 ///
@@ -86,7 +85,7 @@ mod tests {
             "sso": { "oidc": [{ "id": "corp", "client_secret": "env:X" }], "saml": [] },
         });
         let seen: Vec<_> = unavailable(&settings).into_iter().map(|p| format!("{} = {}", p.key, p.seen)).collect();
-        assert_eq!(seen, [r#"store.volatile = "redis://…@cache""#, "sso.oidc = [1 entry]"]);
+        assert_eq!(seen, ["sso.oidc = [1 entry]"]);
     }
 
     #[test]

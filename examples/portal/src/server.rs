@@ -87,6 +87,10 @@ async fn announce(configuration: &Configuration, engine: &Engine, address: Socke
     for weakness in configuration.weaknesses() {
         tracing::warn!("{weakness}");
     }
+    match configuration.server_weaknesses().await {
+        Ok(weaknesses) => weaknesses.iter().for_each(|weakness| tracing::warn!("{weakness}")),
+        Err(error) => tracing::warn!(%error, "the servers weren't asked what is weak about them"),
+    }
     if let Some(link) = engine.first_administrator_link().await.map_err(Failure::Store)? {
         println!("no user exists yet: make the first administrator within an hour at\n  {link}");
     }

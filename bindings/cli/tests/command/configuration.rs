@@ -1,5 +1,8 @@
 //! The file alone: checked, explained, and its schema.
 
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
 use crate::machine::{Machine, Ran};
 
 #[test]
@@ -16,6 +19,28 @@ fn check_names_a_weakness_and_is_done() {
         "warning: password.bcrypt_cost: 4 is less than 10: a stolen hash is guessed 256 times faster than at 12 (F9)\n";
     assert!(machine.done(&["check"]).contains(warning));
     assert_eq!(machine.run(&["check", "--json"]).json()["weaknesses"][0]["row"], "F9");
+}
+
+#[test]
+fn fa11_check_asks_redis_whether_it_keeps_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let machine = Machine::with_file(&format!("store.volatile = \"redis://127.0.0.1:{port}\""));
+    let said = machine.done(&["check"]);
+    assert!(said.contains("note: store.volatile: Redis couldn't be asked: "), "{said}");
+    let mut server = Command::new("redis-server");
+    server.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir"]).arg(folder.path());
+    let server = server.stdout(Stdio::null()).spawn();
+    let mut server = server.unwrap_or_else(|error| panic!("no Redis server ({error}): `apt-get install redis-server`"));
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert_eq!(server.try_wait().unwrap(), None, "the server ended");
+        std::thread::yield_now();
+    }
+    let said = machine.run(&["check"]);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(said.out.contains("warning: store.volatile: Redis keeps nothing on disk"), "{said:?}");
+    assert!(said.out.contains("appendonly yes") && said.out.contains("(FA11)"), "{said:?}");
 }
 
 #[test]

@@ -83,6 +83,12 @@ fn cf1_a_bad_file_is_refused_with_file_line_key_value_and_what_is_allowed() {
             &["2: store.directory = \"mysql://…@h/d\": allowed is sqlite:PATH, postgres://… or memory:"],
         ),
         (
+            "[store]\nvolatile = \"redis-cluster://u:secret@h1,,h2\"",
+            &[
+                "2: store.volatile = \"redis-cluster://…@h1,,h2\": allowed is same, redis://…, rediss://… or redis-cluster://HOST,HOST",
+            ],
+        ),
+        (
             "[store]\nseal_key = \"c2VjcmV0\"",
             &["2: store.seal_key = …: allowed is file:PATH or env:NAME, never the secret itself"],
         ),

@@ -13,7 +13,7 @@ use crate::seal_key::SecretSource;
 pub struct StoreSection {
     /// Accounts, keypairs, invitations, the audit trail: `sqlite:PATH`, `postgres://…` or `memory:`.
     pub directory: String,
-    /// Sessions, lockouts, tickets: `same`, `redis://…`, `rediss://…` or `redis-cluster://h1,h2,h3`.
+    /// Sessions, lockouts, tickets: `same`, `redis://…` or `redis-cluster://h1,h2,h3`, with `rediss` over TLS.
     pub volatile: String,
     /// The 32 bytes that seal what must be readable again: `file:PATH` (made if absent) or `env:NAME`.
     pub seal_key: SecretSource,
@@ -68,13 +68,44 @@ impl StoreSection {
     }
 
     pub(super) fn has_volatile(&self) -> bool {
-        // Several hosts aren't a URL.
-        let cluster = self
-            .volatile
-            .strip_prefix("redis-cluster://")
-            .is_some_and(|hosts| hosts.split(',').all(|host| is_server(&format!("redis://{host}"), &["redis"])));
-        self.volatile == "same" || cluster || is_server(&self.volatile, &["redis", "rediss"])
+        self.volatile == "same" || self.redis_servers().is_some()
     }
+
+    /// Where the Redis servers are, without user and password; `None` where nothing is kept on any.
+    pub(super) fn redis(&self) -> Option<String> {
+        let place = |url: &Url| match url.port() {
+            Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
+            None => url.host_str().unwrap_or_default().to_owned(),
+        };
+        Some(self.redis_servers()?.iter().map(place).collect::<Vec<_>>().join(", "))
+    }
+
+    /// Whether somebody on the way to the Redis servers can read and change what is said to them.
+    pub(super) fn is_redis_overheard(&self) -> bool {
+        let is_clear = |url: &Url| url.scheme() == "redis" && !is_near(url);
+        self.redis_servers().is_some_and(|servers| servers.iter().any(is_clear))
+    }
+
+    fn redis_servers(&self) -> Option<Vec<Url>> {
+        let (scheme, rest) = self.volatile.split_once("://")?;
+        let rest = rest.split_once('?').map_or(rest, |(servers, _)| servers);
+        let (scheme, hosts) = match scheme {
+            "redis" | "rediss" => (scheme, vec![rest]),
+            // Several hosts aren't a URL.
+            "redis-cluster" => ("redis", rest.split(',').collect()),
+            "rediss-cluster" => ("rediss", rest.split(',').collect()),
+            _ => return None,
+        };
+        let url = |host: &str| Url::parse(&format!("{scheme}://{host}")).ok();
+        let servers: Option<Vec<Url>> = hosts.into_iter().map(url).collect();
+        servers.filter(|servers| servers.iter().all(|url| url.host_str().is_some_and(|host| !host.is_empty())))
+    }
+}
+
+/// Whether it is this machine.
+fn is_near(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn is_server(text: &str, schemes: &[&str]) -> bool {

@@ -52,6 +52,10 @@ impl Configuration {
             let says = "every client may say which address it comes from: name the proxies alone";
             found.push(Weakness::new("GU9", "web.trust_proxy", says));
         }
+        if self.store.is_redis_overheard() {
+            let says = "what is said to Redis on another machine can be read and changed on the way: write rediss://";
+            found.push(Weakness::new("FA11", "store.volatile", says));
+        }
         found
     }
 
@@ -66,9 +70,9 @@ impl Configuration {
             Some(DirectoryPlace::Postgres) => format!("Accounts are kept in PostgreSQL at {}", self.store.server()),
             None => "Accounts are kept nowhere that is known".to_owned(),
         };
-        let volatile = match self.store.volatile.as_str() {
-            "same" => "Sessions, lockouts and tickets are kept in the same place",
-            _ => "Sessions, lockouts and tickets are kept in Redis",
+        let volatile = match self.store.redis() {
+            None => "Sessions, lockouts and tickets are kept in the same place".to_owned(),
+            Some(servers) => format!("Sessions, lockouts and tickets are kept in Redis at {servers}"),
         };
         let seal = format!("What must be readable again is sealed with the key of {}", self.store.seal_key);
         let old = match self.store.seal_keys_old.as_slice() {

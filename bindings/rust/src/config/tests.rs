@@ -297,6 +297,31 @@ fn gu9_a_proxy_range_of_everyone_is_named() {
 }
 
 #[test]
+fn fa11_redis_on_another_machine_in_the_clear_is_named() {
+    let named = |volatile: &str| {
+        let text = format!("store.volatile = \"{volatile}\"");
+        let configuration = Configuration::parse(&text, "f").unwrap_or_else(|error| panic!("{volatile}: {error}"));
+        configuration.weaknesses().iter().map(|weakness| (weakness.row, weakness.key)).collect::<Vec<_>>()
+    };
+    for clear in ["redis://10.0.0.1", "redis://u:p@redis.example.org/2", "redis-cluster://127.0.0.1,10.0.0.1:7000"] {
+        assert_eq!(named(clear), [("FA11", "store.volatile")], "{clear}");
+    }
+    let private =
+        ["same", "redis://127.0.0.1:7000", "redis://[::1]", "redis://localhost", "rediss://10.0.0.1?cacert=ca"];
+    for private in private.into_iter().chain(["rediss-cluster://u:p@a.example.org,b.example.org:7000"]) {
+        assert_eq!(named(private), [], "{private}");
+    }
+}
+
+#[test]
+fn fa4_explain_says_where_redis_is_and_not_with_which_password() {
+    let text = "store.volatile = \"redis-cluster://u:hunter2@a.example.org,b.example.org:7000\"";
+    let sentences = Configuration::parse(text, "f").unwrap().explain();
+    let sentence = sentences.iter().find(|sentence| sentence.keys == ["store.volatile"]).unwrap();
+    assert_eq!(sentence.says, "Sessions, lockouts and tickets are kept in Redis at a.example.org, b.example.org:7000");
+}
+
+#[test]
 fn sentences_follow_the_order_of_the_file() {
     let sections: Vec<_> = Configuration::default().explain().iter().map(|sentence| sentence.section()).collect();
     let mut grouped = sections.clone();

@@ -31,6 +31,8 @@ mod process;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod smtp;
