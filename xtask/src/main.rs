@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_step_that_is_not_there_is_named_with_those_that_are() {
         let failed = Job::TestOnly("lnit".to_owned()).run().unwrap_err().to_string();
-        assert_eq!(failed, "no step lnit: there are format, structure, lint, features, docs, tests, browser");
+        assert_eq!(failed, "no step lnit: there are format, structure, lint, features, docs, tests, clients, browser");
     }
 
     #[test]

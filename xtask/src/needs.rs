@@ -16,6 +16,7 @@ pub(crate) enum Need {
     Postgres,
     Redis,
     MailServer,
+    PythonClient,
 }
 
 impl Need {
@@ -29,6 +30,7 @@ impl Need {
             Self::Postgres => postgres(root),
             Self::Redis => redis(root),
             Self::MailServer => mail_server(root),
+            Self::PythonClient => python_client(root).map(drop),
         }
     }
 }
@@ -125,6 +127,11 @@ fn mail_server(root: &Path) -> Result<(), Failed> {
         apt_install(root, &["openssl"], "install OpenSSL's command, 3.0 or later")?;
     }
     environment(root, "mail-server", "adapters/mail/tests/server/requirements.txt").map(drop)
+}
+
+/// The Python that has what the example of a client in Python asks for.
+pub(crate) fn python_client(root: &Path) -> Result<PathBuf, Failed> {
+    environment(root, "python-client", "examples/clients/python/requirements.txt")
 }
 
 pub(crate) fn apt_install(root: &Path, packages: &[&str], otherwise: &str) -> Result<(), Failed> {

@@ -1,16 +1,16 @@
 //! `cargo xtask test`: everything that must hold before a change goes in.
 //!
 //! ```text
-//! needs ──▶ format ──▶ structure ──▶ lint ──▶ features ──▶ docs ──▶ tests ──▶ browser
+//! needs ──▶ format ──▶ structure ──▶ lint ──▶ features ──▶ docs ──▶ tests ──▶ clients ──▶ browser
 //! ```
 //!
 //! Cheap steps come first. Steps that build everything build it in the same way, so that nothing is compiled twice.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::command::{Failed, cargo, program, read, run as run_program};
-use crate::needs::{Need, chromium, node};
+use crate::needs::{Need, chromium, node, python_client};
 use crate::structure::{self, Graph};
 
 /// One thing that must hold.
@@ -44,6 +44,12 @@ pub(crate) const STEPS: &[Step] = &[
         says: "unit, integration and documentation tests pass",
         needs: &[Need::Postgres, Need::Redis, Need::MailServer],
         run: tests,
+    },
+    Step {
+        name: "clients",
+        says: "libraries of other languages sign requests that are accepted",
+        needs: &[Need::PythonClient, Need::Node],
+        run: clients,
     },
     Step { name: "browser", says: "the portal works in a browser", needs: &[Need::Node, Need::Chromium], run: browser },
 ];
@@ -116,10 +122,22 @@ fn tests(root: &Path) -> Result<(), Failed> {
     run_program(cargo(root).args(["test", "--workspace", "--all-features"]))
 }
 
-fn browser(root: &Path) -> Result<(), Failed> {
+/// The portal's program, with all else that is built.
+fn portal(root: &Path) -> Result<PathBuf, Failed> {
     // With --tests among the targets, the dependencies get the features that the tests gave them: all is built already.
     run_program(cargo(root).args(["build", "--workspace", "--all-features", "--bins", "--tests"]))?;
-    let portal = Graph::load(root)?.target_directory.join("debug/doorwarden-portal");
+    Ok(Graph::load(root)?.target_directory.join("debug/doorwarden-portal"))
+}
+
+/// Each client's library is installed in the version that is written down; one that is missing fails its tests.
+fn clients(root: &Path) -> Result<(), Failed> {
+    let (portal, python, folder) = (portal(root)?, python_client(root)?, root.join("examples/clients"));
+    run_program(program("npm", &folder.join("node")).args(["ci", "--no-audit", "--no-fund"]))?;
+    run_program(program(&python, &folder).arg("drive.py").args([&portal, &python, &node(root)?]))
+}
+
+fn browser(root: &Path) -> Result<(), Failed> {
+    let portal = portal(root)?;
     let folder = root.join("examples/portal/tests/browser");
     run_program(program("npm", &folder).args(["ci", "--no-audit", "--no-fund"]))?;
     let node = node(root)?;
