@@ -13,11 +13,12 @@ pub use crate::id::{DeliveryId, SessionId};
 use crate::lockout::{Forgiven, LockoutSubject};
 use crate::mail::{Mail, Promptness};
 use crate::random::SecureRandom;
+use crate::revision::Revision;
 use crate::seal::{SealKeys, Sealed};
 use crate::session::EndReason;
 use crate::store::{Change, CommitError, UserKey, Which, Write};
 use crate::time::Timestamp;
-use crate::user::{Revision, UserId};
+use crate::user::UserId;
 
 /// One thing to carry out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

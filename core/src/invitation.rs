@@ -19,11 +19,12 @@ use crate::email::Email;
 use crate::engine::{DECISIONS, Engine, overtaken};
 use crate::error::{Failure, Fault};
 pub use crate::id::InvitationId;
+use crate::revision::Revision;
 use crate::sign_up::hides;
 use crate::store::{Change, CommitError, InvitationKey, Write};
 use crate::time::Timestamp;
 use crate::token::{Digest, InvitationToken};
-use crate::user::{Revision, Role, UserId};
+use crate::user::{Role, UserId};
 
 const MOST_USES: u32 = 100_000;
 const NOTE_CHARACTERS: usize = 200;

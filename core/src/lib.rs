@@ -70,6 +70,7 @@
 //! | [`seal`], [`reseal`] | secrets at rest, and their keys' rotation |
 //! | [`audit`] | the trail |
 //! | [`metrics`] | what was done since the start, in numbers |
+//! | [`revision`] | how often an aggregate was committed |
 //! | [`client`], [`network`], [`time`], [`duration`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
 //! | `testing` (feature) | stores in memory, a clock that tests own, faults on demand, the suites for adapters |
 //!
@@ -119,6 +120,7 @@ pub mod rate;
 pub mod recovery;
 pub mod registration;
 pub mod reseal;
+pub mod revision;
 pub mod seal;
 pub mod session;
 pub mod sign_up;

@@ -29,13 +29,13 @@ use crate::lockout::{
 };
 use crate::rate::{Admission, RateKey, RateLimit};
 use crate::registration::{PendingRegistration, RegistrationId};
+#[cfg(doc)]
+use crate::revision::Revision;
 use crate::session::{EndReason, Session, SessionId};
 use crate::spent_mark::{Spending, SpentMark};
 use crate::ticket::{Ticket, TicketKey};
 use crate::time::Timestamp;
 use crate::token::{Digest, SessionToken};
-#[cfg(doc)]
-use crate::user::Revision;
 use crate::user::{User, UserId};
 
 /// One write of an aggregate.

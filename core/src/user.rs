@@ -12,6 +12,7 @@ pub use crate::id::UserId;
 use crate::known_browser::KnownBrowser;
 use crate::password::PasswordHash;
 use crate::recovery::ResetLink;
+pub use crate::revision::Revision;
 use crate::time::Timestamp;
 use crate::totp::Totp;
 use crate::username::Username;
@@ -121,27 +122,6 @@ impl User {
             first_password: None,
             ..self
         }
-    }
-}
-
-/// Counts the commits of an aggregate: a change is applied only on the revision that it was decided on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Revision(u64);
-
-impl Revision {
-    /// The revision of an aggregate that was created and never changed.
-    pub const FIRST: Self = Self(1);
-
-    /// The revision after the next change.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    /// The number of commits.
-    pub const fn number(self) -> u64 {
-        self.0
     }
 }
 

@@ -16,10 +16,10 @@ use serde_json::Value;
 use crate::audit::{AuditEvent, AuditPosition};
 use crate::error::Fault;
 use crate::random::{SecureRandom, draw};
+use crate::revision::Revision;
 use crate::seal::{OpenRefused, SealKeys, Tag};
 use crate::time::Timestamp;
 use crate::token::Digest;
-use crate::user::Revision;
 
 /// An event as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

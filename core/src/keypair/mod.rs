@@ -23,10 +23,11 @@ pub use self::policy::KeypairPolicy;
 use crate::error::Fault;
 pub use crate::id::KeypairId;
 use crate::random::SecureRandom;
+use crate::revision::Revision;
 use crate::seal::{SealKeys, Sealed};
 use crate::session::SessionPolicy;
 use crate::time::Timestamp;
-use crate::user::{Revision, UserId};
+use crate::user::UserId;
 
 /// A keypair. A value: flows change copies and commit them on the revision that they read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

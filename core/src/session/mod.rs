@@ -17,9 +17,10 @@ pub use self::check::ProofRefusal;
 use crate::client::Client;
 pub use crate::id::SessionId;
 use crate::keypair::AccessKey;
+use crate::revision::Revision;
 use crate::time::Timestamp;
 use crate::token::{Digest, SessionToken};
-use crate::user::{Revision, UserId};
+use crate::user::UserId;
 
 /// One logged-in browser or program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,11 +22,12 @@ use crate::error::{Failure, Fault};
 use crate::keypair::{AccessKey, Keypair, SecretKey};
 use crate::policy::PublicUrl;
 use crate::rate::{Admission, RateKey, RateLimit};
+use crate::revision::Revision;
 use crate::session::{Session, SessionId, SessionMode};
 use crate::spent_mark::{MarkKind, Spent, SpentMark};
 use crate::time::Timestamp;
 use crate::token::{Digest, SessionToken};
-use crate::user::{Revision, User, UserId};
+use crate::user::{User, UserId};
 
 /// A request as it was received, before anything of it is parsed or decoded.
 #[derive(Debug, Clone, Copy)]

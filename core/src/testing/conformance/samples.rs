@@ -15,6 +15,7 @@ use crate::known_browser::BrowserStanding;
 use crate::login::LoginProgress;
 use crate::password::PasswordHash;
 use crate::registration::{PendingRegistration, RegistrationId};
+use crate::revision::Revision;
 use crate::seal::{SealKeys, Sealed};
 use crate::session::{EndReason, Session, SessionId, SessionMode};
 use crate::testing::SeededRandom;
@@ -22,7 +23,7 @@ use crate::ticket::{Grant, Ticket};
 use crate::time::Timestamp;
 use crate::token::Digest;
 use crate::totp::Totp;
-use crate::user::{Acceptance, Acceptances, Revision, Role, User, UserId, UserStatus};
+use crate::user::{Acceptance, Acceptances, Role, User, UserId, UserStatus};
 use crate::username::Username;
 
 /// Texts that break what is put together carelessly; none holds NUL, which no parsed field can.
