@@ -5,6 +5,7 @@ mod kind;
 mod look;
 mod templates;
 mod text;
+mod writing;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,20 +13,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::Delivery;
 use crate::email::Email;
-use crate::engine::Engine;
 use crate::error::Fault;
 use crate::policy::without_password;
 use crate::time::Timestamp;
-use crate::user::User;
 pub(crate) use facts::{
     AccountDeleted, AddressInUse, AlreadyRegistered, ConfirmEmail, EmailChanged, EmailRestored, Facts,
     LoginAfterFailures, LoginRestricted, MailedLink, PasswordChanged, RecoveryCodeUsed, ResetPassword, SetPassword,
     TotpDisabled, TotpEnabled, TotpReset, VerifyEmail, WrongCodes,
 };
 pub use kind::MailKind;
-use templates::{Heading, Letter};
 pub use templates::{MailTemplates, TemplateProblem};
 
 /// A mail ready to be sent. Its text may hold a link that opens something: it is sealed wherever it waits.
@@ -172,35 +169,6 @@ impl Language {
 /// A moment as people read it: `2027-01-15 08:00 UTC`.
 pub(crate) fn to_the_minute(at: Timestamp) -> String {
     at.to_string().chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).chain(" UTC".chars()).collect()
-}
-
-impl Engine {
-    /// Writes a mail in its reader's language.
-    pub(crate) fn write_mail<F: Facts>(&self, to: &Email, locale: Option<&str>, facts: &F) -> Result<Mail, Fault> {
-        const DOING: &str = "writing mail";
-        let (policy, now, kind) = (self.policy(), self.now(), F::KIND);
-        let useless_from = facts.worth_sending_for().map(|length| now.after(length));
-        let facts = serde_json::to_value(facts).map_err(|source| Fault::lasting(DOING, kind.name(), source))?;
-        let heading = Heading {
-            service: &policy.service,
-            url: policy.public_url.origin(),
-            accent: &policy.accent,
-            at: &to_the_minute(now),
-        };
-        let language = Language::of(locale, &policy.locales);
-        let letter = self.mail().templates.write(kind, language, &heading, &facts);
-        let Letter { subject, text, html } = letter.map_err(|source| Fault::lasting(DOING, kind.name(), source))?;
-        Ok(Mail { kind, from: policy.mail.from.clone(), to: to.clone(), subject, text, html, at: now, useless_from })
-    }
-
-    /// A mail to an account's owner, to be committed with what it tells; none where no mails are sent.
-    pub(crate) fn mail_to_owner<F: Facts>(&self, owner: &User, facts: &F) -> Result<Option<Delivery>, Fault> {
-        if !self.policy().mail.is_on() {
-            return Ok(None);
-        }
-        let mail = self.write_mail(&owner.email, owner.locale.as_deref(), facts)?;
-        Delivery::of_mail(&mail, self.keys(), self.now(), self.random()).map(Some)
-    }
 }
 
 #[cfg(test)]
