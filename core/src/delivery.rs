@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::AuditName;
-use crate::client::Client;
-use crate::engine::{Engine, unexpected};
 use crate::error::Fault;
 pub use crate::id::{DeliveryId, SessionId};
-use crate::lockout::{Forgiven, LockoutSubject};
-use crate::mail::{Mail, Promptness};
+use crate::lockout::LockoutSubject;
+use crate::mail::Mail;
 use crate::random::SecureRandom;
 use crate::revision::Revision;
 use crate::seal::{SealKeys, Sealed};
 use crate::session::EndReason;
-use crate::store::{Change, CommitError, UserKey, Which, Write};
+use crate::store::Which;
 use crate::time::Timestamp;
 use crate::user::UserId;
 
@@ -238,127 +235,11 @@ pub(crate) enum GivenUp {
 
 impl GivenUp {
     /// The rule, as the trail names it.
-    const fn rule(self) -> &'static str {
+    pub(crate) const fn rule(self) -> &'static str {
         match self {
             Self::LinkLapsed => "mail.link_lapsed",
             Self::Refused => "mail.refused",
             Self::Unreachable => "mail.unreachable",
-        }
-    }
-}
-
-impl Engine {
-    /// Whether the upkeep thread carries it out after the reply, so that no reply's time tells who gets a mail.
-    pub(crate) fn is_for_upkeep(&self, delivery: &Delivery) -> bool {
-        let slow = self.mail().mailer.is_some_and(|mailer| mailer.promptness() == Promptness::AfterReply);
-        slow && matches!(delivery.parcel, Parcel::Mail(_))
-    }
-
-    /// Carries out a delivery that this process holds the lease of; `false` if it is to be tried again.
-    pub(crate) async fn carry_out(&self, delivery: Delivery) -> Result<bool, Fault> {
-        let outcome = match &delivery.parcel {
-            Parcel::Mail(sealed) => return self.carry_mail(&delivery, sealed).await,
-            Parcel::EndSession { user, session, reason } => self.end_all(*user, Which::One(*session), *reason).await,
-            Parcel::EndSessions { user, except, reason } => {
-                self.end_all(*user, except.map_or(Which::All, Which::AllBut), *reason).await
-            }
-            Parcel::VoidTickets { user } => self.tickets().void(*user).await,
-            Parcel::ForgetFailures { of } => self.forget_failures(of).await,
-            Parcel::LiftRestriction { user } => {
-                let subject = LockoutSubject::Account(*user);
-                self.lockouts().lift(&subject, Forgiven::Passwords, self.now()).await.map(drop)
-            }
-        };
-        self.conclude(&delivery, None, outcome).await
-    }
-
-    async fn end_all(&self, user: UserId, which: Which, reason: EndReason) -> Result<(), Fault> {
-        self.sessions().end(user, which, reason, self.now()).await.map(drop)
-    }
-
-    async fn forget_failures(&self, of: &[LockoutSubject]) -> Result<(), Fault> {
-        for subject in of {
-            self.lockouts().lift(subject, Forgiven::All, self.now()).await?;
-        }
-        Ok(())
-    }
-
-    async fn carry_mail(&self, delivery: &Delivery, sealed: &Sealed) -> Result<bool, Fault> {
-        let mail = match delivery.open_mail(sealed, self.keys()) {
-            Ok(mail) => mail,
-            Err(fault) => return self.conclude(delivery, None, Err(fault)).await,
-        };
-        if mail.useless_from.is_some_and(|from| from <= self.now()) {
-            self.give_up(delivery, Some(&mail), GivenUp::LinkLapsed).await?;
-            return Ok(false);
-        }
-        let outcome = match self.mail().mailer {
-            Some(mailer) => mailer.send(&mail).await,
-            None => Err(Fault::new("sending mail", mail.to.masked(), "the engine has no mailer")),
-        };
-        self.meter().mail(if outcome.is_ok() { "sent" } else { "failed" });
-        self.conclude(delivery, Some(&mail), outcome).await
-    }
-
-    /// Notes what came of a try.
-    async fn conclude(
-        &self,
-        delivery: &Delivery,
-        mail: Option<&Mail>,
-        outcome: Result<(), Fault>,
-    ) -> Result<bool, Fault> {
-        let Err(fault) = outcome else {
-            self.note_delivery(&[Change::Delivery(Write::Delete(delivery.clone()))]).await?;
-            return Ok(true);
-        };
-        tracing::warn!(delivery = %delivery.id, attempts = delivery.attempts, %fault, "a delivery failed");
-        match delivery.clone().postponed(&fault, self.now()) {
-            Ok(postponed) => self.note_delivery(&[Change::Delivery(Write::Update(postponed))]).await?,
-            Err(given_up) => self.give_up(delivery, mail, given_up).await?,
-        }
-        Ok(false)
-    }
-
-    async fn give_up(&self, delivery: &Delivery, mail: Option<&Mail>, why: GivenUp) -> Result<(), Fault> {
-        let event = self.event(AuditName::MailGivenUp, &Client::default())?.refused_by(why.rule());
-        let event = event.with("delivery", delivery.id.to_string()).with("attempts", delivery.attempts);
-        let event = match mail {
-            Some(mail) => {
-                let event = event.with("kind", mail.kind.name());
-                match self.directory().user(UserKey::Email(mail.to.key())).await? {
-                    Some(user) => event.of_user(user.id),
-                    None => event.of_subject(mail.to.key()),
-                }
-            }
-            None => event,
-        };
-        self.meter().mail("given_up");
-        tracing::error!(delivery = %delivery.id, rule = why.rule(), "a mail was given up");
-        self.note_delivery(&[Change::Delivery(Write::Delete(delivery.clone())), Change::Audit(event)]).await
-    }
-
-    async fn note_delivery(&self, changes: &[Change]) -> Result<(), Fault> {
-        match self.directory().commit(changes).await {
-            // Stale: the lease ran out and another process has it; mails may come twice, never not at all.
-            Ok(()) | Err(CommitError::Stale) => Ok(()),
-            Err(other) => Err(unexpected(other)),
-        }
-    }
-
-    /// Keeps a delivery that can't be read out of the way of the others, and says so.
-    pub(crate) async fn set_aside(&self, id: DeliveryId, fault: &Fault) -> Result<(), Fault> {
-        if self.now() < id.created_at().after(Delivery::LEFT_TO_OTHERS_FOR) {
-            return Ok(());
-        }
-        let event = self.event(AuditName::DeliverySetAside, &Client::default())?.with("delivery", id.to_string());
-        match self.directory().commit(&[Change::SetAside(id), Change::Audit(event)]).await {
-            Ok(()) => {
-                tracing::error!(delivery = %id, %fault, "a delivery can't be read and is set aside");
-                Ok(())
-            }
-            // Another process was quicker.
-            Err(CommitError::Stale) => Ok(()),
-            Err(other) => Err(unexpected(other)),
         }
     }
 }

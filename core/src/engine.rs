@@ -5,7 +5,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::audit::{AuditEvent, AuditName, ChainMemory, EventId};
 use crate::canary::Canaries;
 use crate::client::{Browser, Client};
-use crate::delivery::{Delivery, Parcel};
 use crate::error::Fault;
 use crate::guess::Doorstep;
 use crate::hashing::HashingPool;
@@ -17,7 +16,7 @@ use crate::random::{SecureRandom, SystemRandom};
 use crate::seal::{OpenRefused, SealKeys};
 use crate::sign_up::SignUpGate;
 use crate::signature::{HttpMessageSignature, RequestSignature};
-use crate::store::{Change, CommitError, Directory, LockoutStore, SessionStore, TicketStore, Write};
+use crate::store::{Change, CommitError, Directory, LockoutStore, SessionStore, TicketStore};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::upkeep::{Upkeep, UpkeepThread};
 
@@ -363,6 +362,11 @@ impl Engine {
         &self.inner.keys
     }
 
+    /// Lets the upkeep carry out what was just committed.
+    pub(crate) fn wake_upkeep(&self) {
+        self.inner.thread.wake();
+    }
+
     pub(crate) fn doorstep(&self) -> &Doorstep {
         &self.inner.doorstep
     }
@@ -380,66 +384,6 @@ impl Engine {
         let now = self.now();
         let client = client.clone().with_browser(Browser::default());
         Ok(AuditEvent::new(EventId::generate(now, self.random())?, name, now, client))
-    }
-
-    /// Commits audit events that have no other effect.
-    pub(crate) async fn record(&self, events: impl IntoIterator<Item = AuditEvent>) -> Result<(), Fault> {
-        let changes: Vec<_> = events.into_iter().map(Change::Audit).collect();
-        self.directory().commit(&changes).await.map_err(unexpected)
-    }
-
-    /// Commits `changes` with `deliveries` and carries those out.
-    pub(crate) async fn commit(&self, changes: Vec<Change>, deliveries: Vec<Delivery>) -> Result<(), CommitError> {
-        let at_once = self.promise(changes, deliveries).await?;
-        self.keep(at_once).await.map_err(CommitError::from)
-    }
-
-    /// Commits `changes` with `deliveries`; returns those that are to be carried out before the reply.
-    pub(crate) async fn promise(
-        &self,
-        mut changes: Vec<Change>,
-        deliveries: Vec<Delivery>,
-    ) -> Result<Vec<Delivery>, CommitError> {
-        let (later, at_once): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|d| self.is_for_upkeep(d));
-        let later: Vec<_> = later.into_iter().map(Delivery::unleased).collect();
-        changes.extend(later.iter().chain(&at_once).cloned().map(Write::Create).map(Change::Delivery));
-        self.directory().commit(&changes).await?;
-        if !later.is_empty() {
-            self.inner.thread.wake();
-        }
-        Ok(at_once)
-    }
-
-    /// Commits `changes` with `deliveries` and leaves those to the upkeep, so that no reply's time tells of them.
-    pub(crate) async fn post(&self, mut changes: Vec<Change>, deliveries: Vec<Delivery>) -> Result<(), CommitError> {
-        let any = !deliveries.is_empty();
-        changes.extend(deliveries.into_iter().map(Delivery::unleased).map(Write::Create).map(Change::Delivery));
-        self.directory().commit(&changes).await?;
-        if any {
-            self.inner.thread.wake();
-        }
-        Ok(())
-    }
-
-    /// Carries out what was promised. One that fails here stays in the outbox and is tried again.
-    ///
-    /// A mail may come late; all else, such as ended sessions, the reply promises: failing at it is a fault.
-    pub(crate) async fn keep(&self, promised: Vec<Delivery>) -> Result<(), Fault> {
-        let mut kept = Ok(());
-        for delivery in promised {
-            let (id, is_mail) = (delivery.id, matches!(delivery.parcel, Parcel::Mail(_)));
-            let done = match self.carry_out(delivery).await {
-                Ok(done) => done,
-                Err(fault) => {
-                    tracing::warn!(delivery = %id, %fault, "the outbox was not updated; the delivery comes again");
-                    false
-                }
-            };
-            if !is_mail && !done {
-                kept = Err(Fault::new("carrying out delivery", id, "it is tried again until it is done"));
-            }
-        }
-        kept
     }
 }
 

@@ -89,6 +89,7 @@
 mod canary;
 mod first_administrator;
 mod id;
+mod outbox;
 mod stranger;
 
 pub mod account;
