@@ -296,7 +296,7 @@ impl Engine {
                 return Err(Failure::Refused(DeletionRefusal::Proof(TotpRefusal::InvalidCredentials)));
             }
             let (changes, deliveries) = self.decide_deletion(user, client).await?;
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Unmet(Requirement::AnyAdministrator)) => {

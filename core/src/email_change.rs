@@ -295,7 +295,7 @@ impl Engine {
                 true => vec![Delivery::of_mail(&mail, self.keys(), now, self.random())?],
                 false => Vec::new(),
             };
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unexpected(other).into()),
@@ -336,7 +336,7 @@ impl Engine {
             };
             let id = user.id;
             let (changes, deliveries) = self.decide_confirmed(user, pending, client).await?;
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(id),
                 // Used or overtaken meanwhile: the next look says so.
                 Err(CommitError::Stale) => {}
@@ -409,7 +409,7 @@ impl Engine {
             };
             let id = user.id;
             let (changes, deliveries) = self.decide_undone(user, &former, client).await?;
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(id),
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Taken(UniqueRule::Email)) => {

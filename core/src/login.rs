@@ -321,7 +321,7 @@ impl Engine {
         }
         let alarm = Alarm::LoginAfterFailures(failures);
         let mail = self.alarm(&logged_in.user, alarm, &logged_in.session.client)?;
-        self.commit(Vec::new(), mail.into_iter().collect()).await.map_err(unexpected)
+        self.commit_and_carry_out(Vec::new(), mail.into_iter().collect()).await.map_err(unexpected)
     }
 
     /// Load, decide, commit: until no other login of the account comes in between.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | nothing: it is audit events alone | [`Engine::record`] |
 //! | nothing | `directory().commit` |
-//! | what the reply promises, before it: failing at it is a fault, though the commit stands | [`Engine::commit`] |
+//! | what the reply promises, before it: failing at it is a fault, though the commit stands | [`Engine::commit_and_carry_out`] |
 //! | what no reply's time may tell of, after it | [`Engine::post`] |
 //! | the same as before the reply, but the caller has more to do in between, or shows what it can't show again | [`Engine::promise`], then [`Engine::keep`] |
 //!
@@ -30,7 +30,11 @@ impl Engine {
     }
 
     /// Commits `changes` with `deliveries` and carries those out.
-    pub(crate) async fn commit(&self, changes: Vec<Change>, deliveries: Vec<Delivery>) -> Result<(), CommitError> {
+    pub(crate) async fn commit_and_carry_out(
+        &self,
+        changes: Vec<Change>,
+        deliveries: Vec<Delivery>,
+    ) -> Result<(), CommitError> {
         let at_once = self.promise(changes, deliveries).await?;
         self.keep(at_once).await.map_err(CommitError::from)
     }

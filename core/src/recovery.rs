@@ -146,7 +146,7 @@ impl Engine {
                 let reset = Some(ResetLink { token: token.digest(), to, expires_at });
                 changes.push(Change::User(Write::Update(User { reset, ..user })));
             }
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unexpected(other)),
@@ -186,7 +186,7 @@ impl Engine {
             let user = self.holder_of(token, &password).await?;
             let id = user.id;
             let (changes, deliveries) = self.decide_reset(user, hash.clone(), client).await?;
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(id),
                 // Used or overtaken meanwhile: the next look says so.
                 Err(CommitError::Stale) => {}

@@ -281,7 +281,7 @@ impl Engine {
                 true => vec![Delivery::of_mail(&mail, self.keys(), now, self.random())?],
                 false => Vec::new(),
             };
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(SignUpOutcome::VerifyEmail),
                 // Somebody took the name meanwhile: the next look says who.
                 Err(CommitError::Stale | CommitError::Taken(_)) => {}
@@ -358,7 +358,7 @@ impl Engine {
                 changes.extend(self.redeem(invitation, user.id, &form.client)?);
             }
             changes.extend([Change::User(Write::Create(user.clone())), Change::Audit(event)]);
-            match self.commit(changes, Vec::new()).await {
+            match self.commit_and_carry_out(changes, Vec::new()).await {
                 Ok(()) => return Ok(SignUpOutcome::SignedUp(Box::new(user))),
                 Err(CommitError::Taken(UniqueRule::Email)) => return self.refuse_taken(form, applicant).await,
                 Err(CommitError::Stale | CommitError::Taken(_)) => {}

@@ -169,7 +169,7 @@ impl Engine {
             if was_administrator && !stays_administrator {
                 changes.push(Change::Require(Requirement::AnyAdministrator));
             }
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(after),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unmet(other)),

@@ -91,7 +91,7 @@ impl Engine {
             let mut changes: Vec<_> = by.requirement().into_iter().collect();
             changes.extend(self.make_room(&user).await?);
             changes.extend([Change::User(Write::Create(user.clone())), Change::Audit(event)]);
-            match self.commit(changes, mail).await {
+            match self.commit_and_carry_out(changes, mail).await {
                 Ok(()) => {
                     let link = match (mails, by.user()) {
                         (true, _) => FirstPasswordLink::Mailed,

@@ -192,7 +192,7 @@ impl Engine {
             changes.push(Change::Audit(event.with("expires_at", expires_at)));
             changes.push(Change::Keypair(Write::Create(issued.keypair.clone())));
             changes.push(Change::User(Write::Update(user)));
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(issued),
                 Err(CommitError::Stale | CommitError::Taken(UniqueRule::AccessKey)) => {}
                 Err(other) => return Err(unexpected(other).into()),
@@ -329,7 +329,7 @@ impl Engine {
             if let Write::Delete(gone) = &write {
                 deliveries.extend(self.forgetting(std::slice::from_ref(gone))?);
             }
-            match self.commit(vec![Change::Keypair(write), Change::Audit(event)], deliveries).await {
+            match self.commit_and_carry_out(vec![Change::Keypair(write), Change::Audit(event)], deliveries).await {
                 Ok(()) => return Ok(Keypair { active, revision: found.revision.next(), ..found }),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unexpected(other).into()),

@@ -84,7 +84,7 @@ impl Engine {
             let changed = Replaced { name: AuditName::PasswordChanged, ending: Which::All };
             let keypairs = self.all_keypairs(user.id).await?;
             let (changes, deliveries) = self.replace_password(user, &changed, &keypairs, client).await?;
-            match self.commit(changes, deliveries).await {
+            match self.commit_and_carry_out(changes, deliveries).await {
                 Ok(()) => return Ok(password_set_at),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unexpected(other).into()),

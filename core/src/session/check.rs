@@ -299,7 +299,7 @@ impl Engine {
         }
         let (count, now) = (changes.len(), self.now());
         let delivery = Delivery::of_ended_sessions(by.user, which, reason, now, self.random())?;
-        self.commit(changes, vec![delivery]).await.map_err(unexpected)?;
+        self.commit_and_carry_out(changes, vec![delivery]).await.map_err(unexpected)?;
         Ok(count)
     }
 

@@ -207,7 +207,7 @@ impl Engine {
         if let Some(mail) = mail.filter(|_| mailed) {
             deliveries.push(Delivery::of_mail(&mail, self.keys(), self.now(), self.random())?);
         }
-        self.commit(vec![Change::Audit(event)], deliveries).await.map_err(unexpected)
+        self.commit_and_carry_out(vec![Change::Audit(event)], deliveries).await.map_err(unexpected)
     }
 
     fn open_link(&self, registration: &PendingRegistration) -> Result<LinkToken, Fault> {

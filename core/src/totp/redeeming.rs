@@ -82,7 +82,7 @@ impl Engine {
             consequence.changes.insert(0, Change::User(Write::Update(user)));
             consequence.changes.extend(used.changes);
             consequence.deliveries.extend(used.deliveries);
-            match self.commit(consequence.changes, consequence.deliveries).await {
+            match self.commit_and_carry_out(consequence.changes, consequence.deliveries).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unexpected(other).into()),
@@ -123,7 +123,7 @@ impl Engine {
             let event = event.with("recovery_codes", codes.len());
             let mail = self.tell_of_totp(&user, Occasion::Enabled, redeeming.client)?;
             let changes = vec![Change::User(Write::Update(User { totp: Some(totp), ..user })), Change::Audit(event)];
-            match self.commit(changes, mail.into_iter().collect()).await {
+            match self.commit_and_carry_out(changes, mail.into_iter().collect()).await {
                 Ok(()) => return Ok(codes),
                 Err(CommitError::Stale) => {}
                 Err(other) => return Err(unexpected(other).into()),
