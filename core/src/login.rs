@@ -25,10 +25,9 @@ mod otp;
 mod outcome;
 mod password_change;
 mod policy;
+pub(crate) mod progress;
 mod terms;
 mod totp_setup;
-
-use serde::{Deserialize, Serialize};
 
 pub use self::conflict::TakeOver;
 pub use self::credentials::LoginRequest;
@@ -36,69 +35,23 @@ use self::credentials::{Credentials, Named};
 pub use self::keypair::KeypairLogin;
 pub use self::outcome::{LoggedIn, LoginRefusal, LoginStep};
 pub use self::policy::{EndpointPolicy, IdentifierKind, LoginPolicy};
+pub use self::progress::{Awaited, LoginProgress};
 pub use self::totp_setup::SetUp;
 use crate::audit::{AuditEvent, AuditName};
-use crate::client::{Browser, Client};
+use crate::client::Browser;
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::guess::Guess;
-use crate::keypair::AccessKey;
 use crate::known_browser::BrowserStanding;
 use crate::lockout::{Alarm, LockoutSubject, Verdict};
 use crate::policy::Policy;
-use crate::seal::Sealed;
 use crate::session::{OnConflict, Opening, Session, SessionId, SessionMode};
 use crate::store::{Change, OpenError, UserKey};
 use crate::ticket::{Grant, Ticket, TicketKey};
 use crate::time::Timestamp;
 use crate::token::{SessionToken, TicketToken};
 use crate::totp::Totp;
-use crate::user::{User, UserId, UserStatus};
-
-/// What has been proved of a login that isn't complete: the content of its ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct LoginProgress {
-    /// Who logs in.
-    pub user: UserId,
-    /// How.
-    pub mode: SessionMode,
-    /// With which keypair, in api mode.
-    #[serde(default)]
-    pub keypair: Option<AccessKey>,
-    /// From where.
-    pub client: Client,
-    /// When the password was right; the beginning of time where a keypair was: that is no proof of who is there.
-    pub password_at: Timestamp,
-    /// When a one-time password or recovery code was right.
-    #[serde(default)]
-    pub second_factor_at: Option<Timestamp>,
-    /// When that password had been set: another one since ends this login.
-    pub password_set_at: Option<Timestamp>,
-    /// What is known of its browser.
-    #[serde(default)]
-    pub browser: BrowserStanding,
-    /// The step that its ticket is for.
-    pub awaits: Option<Awaited>,
-}
-
-/// The step that a ticket is for; it works for no other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Awaited {
-    /// A one-time password or a recovery code.
-    Otp,
-    /// A code of this secret, which isn't the account's before.
-    TotpSetup(Sealed),
-    /// Another password.
-    PasswordChange,
-    /// Accepting the documents.
-    Terms,
-    /// Ending these sessions or leaving them.
-    Conflict(Vec<SessionId>),
-}
+use crate::user::{User, UserStatus};
 
 /// What comes next in a login.
 #[derive(Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::login::LoginProgress;
+use crate::login::progress::LoginProgress;
 use crate::time::Timestamp;
 use crate::token::{Digest, TicketToken};
 use crate::totp::PendingTotp;

@@ -1,11 +1,12 @@
 //! What comes next in a login, by table.
 
 use super::*;
+use crate::client::Client;
 use crate::email::Email;
 use crate::password::PasswordHash;
 use crate::random::SystemRandom;
 use crate::sign_up::DocumentPolicy;
-use crate::user::Role;
+use crate::user::{Role, UserId};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000)
