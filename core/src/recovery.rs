@@ -12,6 +12,8 @@
 //! It doesn't log in, so it leads round nothing that a login asks for. Between the commit and its deliveries no door
 //! is open: the former password is gone, and a ticket that it proved is refused by the login's own rule.
 
+pub(crate) mod link;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,23 +30,11 @@ use crate::mail::{Mail, MailKind, MailedLink, ResetPassword};
 use crate::password::{Password, PasswordHash, UnmetRule};
 use crate::password_change::Replaced;
 use crate::policy::Policy;
+pub use crate::recovery::link::ResetLink;
 use crate::store::{Change, CommitError, UserKey, Which, Write};
 use crate::time::{Timestamp, seconds_to_wait};
-use crate::token::{Digest, LinkToken};
+use crate::token::LinkToken;
 use crate::user::{User, UserId, UserStatus};
-
-/// The newest link of an account to set another password: what the account keeps of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct ResetLink {
-    /// The digest of its token.
-    pub token: Digest,
-    /// The address it was mailed to, in its unique normal form: another one since voids it.
-    pub to: String,
-    /// When it stops working.
-    pub expires_at: Timestamp,
-}
 
 impl ResetLink {
     /// Whether `token` is this link's and still sets the password of `user`.

@@ -11,7 +11,7 @@ use crate::email_change::{FormerEmail, PendingEmail};
 pub use crate::id::UserId;
 use crate::known_browser::KnownBrowser;
 use crate::password::PasswordHash;
-use crate::recovery::ResetLink;
+use crate::recovery::link::ResetLink;
 pub use crate::revision::Revision;
 use crate::time::Timestamp;
 use crate::totp::Totp;
