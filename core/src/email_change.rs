@@ -17,17 +17,18 @@
 //! second factor stays as it is, or a former mailbox would lead round it; an administrator resets one that the thief
 //! has set up.
 
+pub(crate) mod links;
 mod mails;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::audit::{AuditEvent, AuditName};
 use crate::client::Client;
 use crate::delivery::Delivery;
 use crate::email::Email;
+pub use crate::email_change::links::{FormerEmail, PendingEmail};
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::{Failure, Fault};
 use crate::mail::MailKind;
@@ -44,38 +45,6 @@ pub const UNDO_WITHIN: Duration = Duration::from_secs(7 * 86_400);
 /// Changes that can be undone at a time. A further one waits: were the oldest link displaced instead, a thief would
 /// change the address until the owner's was.
 const UNDOABLE: usize = 8;
-
-/// A change of address that waits for the new one to be proved: what the account keeps of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct PendingEmail {
-    /// The digest of the mailed link's token.
-    pub token: Digest,
-    /// The address to come.
-    pub to: Email,
-    /// When it was asked for.
-    pub asked_at: Timestamp,
-    /// Where it was asked for.
-    pub client: Client,
-    /// When the link stops working.
-    pub expires_at: Timestamp,
-}
-
-/// An address that an account had, and whose reader can take it back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct FormerEmail {
-    /// The digest of the mailed link's token.
-    pub token: Digest,
-    /// The address.
-    pub email: Email,
-    /// When another one took its place.
-    pub replaced_at: Timestamp,
-    /// When the link stops working.
-    pub expires_at: Timestamp,
-}
 
 impl PendingEmail {
     /// Whether `token` is this change's and still makes it for `user`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::email::Email;
-use crate::email_change::{FormerEmail, PendingEmail};
+use crate::email_change::links::{FormerEmail, PendingEmail};
 pub use crate::id::UserId;
 use crate::known_browser::KnownBrowser;
 use crate::password::PasswordHash;
