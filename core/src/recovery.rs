@@ -13,10 +13,10 @@
 //! is open: the former password is gone, and a ticket that it proved is refused by the login's own rule.
 
 pub(crate) mod link;
+pub(crate) mod policy;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::audit::AuditName;
@@ -31,6 +31,7 @@ use crate::password::{Password, PasswordHash, UnmetRule};
 use crate::password_change::Replaced;
 use crate::policy::Policy;
 pub use crate::recovery::link::ResetLink;
+pub use crate::recovery::policy::RecoveryPolicy;
 use crate::store::{Change, CommitError, UserKey, Which, Write};
 use crate::time::{Timestamp, seconds_to_wait};
 use crate::token::LinkToken;
@@ -240,26 +241,6 @@ impl Engine {
         }
         deliveries.push(Delivery::of_lifted_restriction(id, now, self.random())?);
         Ok((changes, deliveries))
-    }
-}
-
-/// The `[recovery]` section of the policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RecoveryPolicy {
-    /// Whether a forgotten password can be reset by mail.
-    pub enabled: bool,
-    /// How long the mailed link works.
-    #[serde(with = "crate::duration")]
-    #[schemars(with = "String")]
-    pub link: Duration,
-    /// Mails an hour to one address.
-    pub per_hour: u32,
-}
-
-impl Default for RecoveryPolicy {
-    fn default() -> Self {
-        Self { enabled: true, link: Duration::from_secs(30 * 60), per_hour: 3 }
     }
 }
 

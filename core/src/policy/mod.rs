@@ -22,7 +22,7 @@ use crate::lockout::LockoutPolicy;
 use crate::login::LoginPolicy;
 use crate::mail::MailPolicy;
 use crate::password::PasswordPolicy;
-use crate::recovery::RecoveryPolicy;
+use crate::recovery::policy::RecoveryPolicy;
 use crate::session::SessionPolicy;
 use crate::sign_up::SignUpPolicy;
 use crate::totp::TotpPolicy;
