@@ -9,57 +9,21 @@
 //!
 //! A token opens nothing. Whoever steals one has that browser's counter, with the same rule, and no other's.
 
-use std::time::Duration;
+pub(crate) mod standing;
 
-use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::client::{Browser, Client};
 use crate::engine::{DECISIONS, Engine, overtaken, unexpected};
 use crate::error::Fault;
 use crate::guess::Guesser;
+pub use crate::known_browser::standing::{BrowserStanding, KnownBrowser};
 use crate::lockout::{Forgiven, LockoutSubject};
 use crate::store::{Change, CommitError, UserKey, Write};
 use crate::time::Timestamp;
 use crate::token::{BrowserToken, Digest};
 use crate::totp::Totp;
 use crate::user::{User, UserId};
-
-/// A browser that has logged in to an account: what the account keeps of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct KnownBrowser {
-    /// The digest of its token.
-    pub token: Digest,
-    /// When it logged in first.
-    pub since: Timestamp,
-}
-
-impl KnownBrowser {
-    /// An account knows this many; a newer one displaces the oldest.
-    pub const MOST: usize = 10;
-    /// A browser is known for this long (browsers keep no cookie longer).
-    pub const LASTS: Duration = Duration::from_secs(400 * 86_400);
-
-    fn is_current(&self, now: Timestamp) -> bool {
-        now < self.since.after(Self::LASTS)
-    }
-}
-
-/// What a login that isn't complete knows of its browser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum BrowserStanding {
-    /// It keeps nothing, or the policy counts all browsers together.
-    #[default]
-    Forgetful,
-    /// It logs in to this account for the first time.
-    New,
-    /// It has logged in before.
-    Known(Digest),
-}
 
 impl User {
     fn knows(&self, token: &Digest, now: Timestamp) -> bool {
@@ -163,6 +127,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::email::Email;
     use crate::user::Role;

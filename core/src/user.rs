@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::email::Email;
 use crate::email_change::links::{FormerEmail, PendingEmail};
 pub use crate::id::UserId;
-use crate::known_browser::KnownBrowser;
+use crate::known_browser::standing::KnownBrowser;
 use crate::password::PasswordHash;
 use crate::recovery::link::ResetLink;
 pub use crate::revision::Revision;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Client;
 use crate::id::SessionId;
 use crate::keypair::AccessKey;
-use crate::known_browser::BrowserStanding;
+use crate::known_browser::standing::BrowserStanding;
 use crate::seal::Sealed;
 use crate::session::SessionMode;
 use crate::time::Timestamp;
