@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::login::progress::LoginProgress;
 use crate::time::Timestamp;
 use crate::token::{Digest, TicketToken};
-use crate::totp::PendingTotp;
+use crate::totp::pending::PendingTotp;
 use crate::user::UserId;
 
 /// What the store keeps of a ticket.

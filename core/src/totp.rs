@@ -12,6 +12,7 @@
 mod account;
 mod code;
 mod mails;
+pub(crate) mod pending;
 mod policy;
 mod redeeming;
 
@@ -21,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-pub use self::account::{PendingTotp, TotpRefusal};
+pub use self::account::TotpRefusal;
 use self::code::Read;
 pub use self::code::{RecoveryCode, TypedCode};
+pub use self::pending::PendingTotp;
 pub use self::policy::{TotpMode, TotpPolicy};
 pub(crate) use self::redeeming::{Confirming, Consequence, Redeeming};
 use crate::error::Fault;

@@ -8,8 +8,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::{Deserialize, Serialize};
-
 use crate::administration::{Act, Actor, AdministrationRefusal};
 use crate::audit::AuditName;
 use crate::client::Client;
@@ -18,27 +16,14 @@ use crate::engine::Engine;
 use crate::error::{Failure, Fault};
 use crate::guess::{GuessRefusal, Guesser};
 use crate::password::{Password, Verification};
-use crate::seal::Sealed;
-use crate::session::{EndReason, Session, SessionId};
+use crate::session::{EndReason, Session};
 use crate::store::{Change, Which, Write};
 use crate::ticket::{Grant, Ticket, TicketKey};
 use crate::token::TicketToken;
 use crate::totp::mails::Occasion;
 use crate::totp::redeeming::{Confirming, Consequence, Redeeming};
-use crate::totp::{RecoveryCode, Seed, TotpMode, TotpSetup, TypedCode};
+use crate::totp::{PendingTotp, RecoveryCode, Seed, TotpMode, TotpSetup, TypedCode};
 use crate::user::{User, UserId};
-
-/// A set-up that waits for its code: the content of its ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct PendingTotp {
-    /// Who sets it up.
-    pub user: UserId,
-    /// In which session; it works in no other.
-    pub session: SessionId,
-    pub(crate) seed: Sealed,
-}
 
 /// Why one-time passwords aren't set up or switched off, or a code isn't accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
