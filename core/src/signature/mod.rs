@@ -8,6 +8,9 @@
 //!
 //! The scheme is a [`RequestSignature`]; [`HttpMessageSignature`] (RFC 9421) is the one that the engine starts with. A
 //! nonce is spent only after the signature proved right, so that nobody else can spend it. Every refusal is one answer.
+//!
+//! This is the one test of a secret that doesn't pass the gate in `guess.rs`: a secret key is drawn from 238 bits, so no
+//! number of guesses comes near it, and a counter would let strangers restrict a program by its public access key.
 
 mod rfc9421;
 

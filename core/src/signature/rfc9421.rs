@@ -19,7 +19,7 @@ use crate::policy::PublicUrl;
 use crate::signature::{Claim, InvalidSignature, RequestSignature, SignedRequest};
 use crate::time::Timestamp;
 
-/// RFC 9421 with HMAC-SHA-256 as this crate's page on request signatures narrows it.
+/// RFC 9421 with HMAC-SHA-256 as the project's page on request signatures (docs/request-signatures.md) narrows it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HttpMessageSignature;
 
