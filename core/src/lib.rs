@@ -66,9 +66,11 @@
 //! | [`user`], [`registration`], [`email`], [`username`] | accounts, sign-ups whose address isn't proved, and their names |
 //! | [`password`], [`hashing`] | verifiers and rules; the threads that compute them |
 //! | [`lockout`], [`guess`], [`rate`] | rate limiting: guesses in two steps, requests of strangers |
+//! | [`known_browser`] | browsers that logged in before, which have a count of their own |
 //! | [`ticket`], [`token`], [`spent_mark`] | single-use proofs, the secrets that stand for them, and what came once |
 //! | [`seal`], [`reseal`] | secrets at rest, and their keys' rotation |
 //! | [`audit`] | the trail |
+//! | [`upkeep`] | what is done between requests |
 //! | [`metrics`] | what was done since the start, in numbers |
 //! | [`revision`] | how often an aggregate was committed |
 //! | [`client`], [`network`], [`time`], [`duration`], [`random`], [`error`] | who asks, whom to believe, when, chance, what can go wrong |
@@ -77,7 +79,7 @@
 //! # What it never does
 //! - It starts no async runtime and needs none; hashing and upkeep have threads of their own.
 //! - It does no I/O: files, databases and networks are behind ports.
-//! - It stores no secret that opens a door: tokens as SHA-256, passwords as bcrypt, the rest sealed.
+//! - It stores no secret that opens a door: tokens as SHA-256, passwords as slow hashes, the rest sealed.
 //! - It calls no fault a refusal: "wrong password" is a [`Failure::Refused`], "the store is
 //!   down" a [`Failure::Fault`].
 //!

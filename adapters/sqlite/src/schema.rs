@@ -103,7 +103,7 @@ CREATE TABLE tickets (
 CREATE INDEX tickets_by_user ON tickets (user) WHERE user IS NOT NULL;
 CREATE INDEX tickets_by_end ON tickets (expires_at);
 
--- Failures by kind of subject (a account, k access key, u unknown identifier, i address), and rates (r).
+-- Failures by kind of subject (a account, b known browser, k access key, u unknown identifier, i address), and rates (r).
 CREATE TABLE counters (
   kind TEXT NOT NULL,
   subject BLOB NOT NULL,

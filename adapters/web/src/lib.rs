@@ -4,7 +4,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `keypairs`, `first_administrator`, `users`, `health`, `metrics`, `openapi` | one resource each |
+//! | `options`, `sign_up`, `verification`, `login`, `otp`, `session`, `sessions`, `password`, `email`, `account`, `totp`, `keypairs`, `first_administrator`, `users`, `invitations`, `audit`, `health`, `metrics`, `openapi` | one resource each |
 //! | `current` | [`Auth`], [`CurrentUser`], [`CurrentSession`]: what a host's routes ask for |
 //! | `administrator` | [`Administrator`]: the same, for routes that only an administrator may use |
 //! | `problem` | [`Problem`], [`Code`]: every refusal and fault as `application/problem+json` |
@@ -14,9 +14,18 @@
 //! | `client` | who is at the other end, behind which proxy |
 //! | `body`, `json` | bounded, strict JSON |
 //! | `paging` | which part of a list |
+//! | `user` | an account as replies show it |
+//! | `locale` | the language of mails to an applicant |
+//! | `config` | [`WebSettings`] |
 //! | `qr` | QR codes as SVG |
 //! | `guard` | what every request passes and every reply carries |
 //! | `serve` | [`serve()`]: the network with its bounds |
+//!
+//! A request passes, from the outside in:
+//!
+//! ```text
+//! guard ──▶ origin ──▶ a task of its own ──▶ signed_requests ──▶ the handler's extractors ──▶ the handler
+//! ```
 //!
 //! A server whose page is for those who are logged in:
 //!
