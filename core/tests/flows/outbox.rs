@@ -1,6 +1,7 @@
 //! What becomes of mails that can't be sent: tried again, and given up on the trail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use doorwarden_core::Fault;
@@ -10,7 +11,8 @@ use doorwarden_core::delivery::OutboxSize;
 use doorwarden_core::engine::{Engine, StartError};
 use doorwarden_core::mail::{Mail, MailSetup, MailTemplates, Mailer, Promptness};
 use doorwarden_core::store::Directory;
-use doorwarden_core::testing::{MemoryMailer, MemoryStore};
+use doorwarden_core::testing::{FaultMoment, FaultyStore, ManualClock, MemoryMailer, MemoryStore};
+use doorwarden_core::time::Timestamp;
 use futures_executor::block_on;
 
 use crate::world::{World, form, policy, start};
@@ -88,17 +90,17 @@ impl Mailer for Refusing {
 
 #[test]
 fn a_mail_that_the_server_refuses_is_given_up_after_an_hour_and_names_its_account() {
-    let clock = doorwarden_core::testing::ManualClock::skipping_sleeps(doorwarden_core::Timestamp::from_millis(0));
+    let clock = ManualClock::skipping_sleeps(Timestamp::from_millis(0));
     let store = Arc::new(MemoryStore::default());
     let builder = Engine::builder().store(store.clone()).mailer(Arc::new(Refusing)).clock(Arc::new(clock.clone()));
     let engine = start(builder, policy());
     let ada = crate::world::add(&engine, "ada@example.org", None);
     block_on(engine.forgot_password("ada@example.org", &Client::default())).unwrap();
-    clock.advance(std::time::Duration::from_secs(1_000));
+    clock.advance(Duration::from_secs(1_000));
     block_on(engine.upkeep()).unwrap();
     assert_eq!(given_up(&engine), [], "an operator may mend it meanwhile");
     block_on(engine.sign_up(form("eve@example.org"))).unwrap();
-    clock.advance(std::time::Duration::from_secs(4_000));
+    clock.advance(Duration::from_secs(4_000));
     block_on(engine.upkeep()).unwrap();
     let mut rules: Vec<_> = given_up(&engine).into_iter().map(|event| (event.rule.unwrap(), event.user)).collect();
     rules.sort();
@@ -125,4 +127,34 @@ fn what_waits_goes_by_the_mailer_that_is_in_force_now() {
     let senders: Vec<_> = next.mails().into_iter().map(|mail| mail.from).collect();
     assert_eq!(senders, ["no-reply@localhost", "post@example.org"]);
     assert_eq!(waiting(&world).waiting, 0);
+}
+
+#[test]
+fn fa1_a_mail_is_given_up_once_whichever_call_fails() {
+    for call in 1.. {
+        for moment in [FaultMoment::Before, FaultMoment::After] {
+            let clock = ManualClock::skipping_sleeps(Timestamp::from_millis(1_800_000_000_000));
+            let (store, mailer) =
+                (Arc::new(FaultyStore::over(Arc::new(MemoryStore::default()))), Arc::new(MemoryMailer::default()));
+            let builder = Engine::builder().store(store.clone()).mailer(mailer.clone()).clock(Arc::new(clock.clone()));
+            let engine = start(builder, policy());
+            mailer.fail_next(1);
+            block_on(engine.sign_up(form("ada@example.org"))).unwrap();
+            clock.advance(Duration::from_secs(86_400));
+            store.fail_call(call, moment);
+            let told = block_on(engine.upkeep());
+            let failed = store.failed();
+            store.heal();
+            assert_eq!(told.is_err(), failed.is_some(), "call {call}, {moment:?}, {failed:?}");
+            clock.advance(Duration::from_secs(61));
+            block_on(engine.upkeep()).unwrap();
+            assert_eq!(given_up(&engine).len(), 1, "call {call}, {moment:?}, {failed:?}");
+            assert_eq!(block_on(store.outbox_size()).unwrap(), OutboxSize::default(), "call {call}, {moment:?}");
+            assert!(mailer.mails().is_empty());
+            if failed.is_none() {
+                assert!(call > 8, "the last of {call} calls");
+                return;
+            }
+        }
+    }
 }
