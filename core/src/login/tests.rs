@@ -95,7 +95,7 @@ fn ot3_a_keypair_is_asked_for_nothing_further_and_its_oldest_session_ends() {
         assert_eq!(next(&by_keypair, &user, &live(count), None, &policy, at(10)), Next::Open { ending }, "{count}");
     }
     user.status = UserStatus::Disabled;
-    let disabled = Next::Refuse(LoginRefusal::AccountDisabled, "user.status");
+    let disabled = Next::Refuse(LoginRefusal::InvalidCredentials, "user.status");
     assert_eq!(next(&by_keypair, &user, &[], None, &policy, at(10)), disabled);
 }
 
