@@ -5,6 +5,7 @@
 //! | `reading.rs` | pages, one event by its id, an account's own activity |
 //! | `chain.rs` | the keyed chain that makes changes show |
 //! | `linking.rs` | how committed events are linked, and removed by retention |
+//! | `refusals.rs` | refusals that come before anybody is known, counted |
 //! | `checkpoint.rs` | signed lines to keep elsewhere |
 //! | `walk.rs`, `verification.rs` | the check of the whole trail |
 //! | `why.rs` | an event in sentences |
@@ -13,6 +14,7 @@ mod chain;
 mod checkpoint;
 mod linking;
 mod reading;
+mod refusals;
 mod verification;
 mod walk;
 mod why;
@@ -27,6 +29,7 @@ pub use crate::audit::chain::{AuditChain, AuditLink, AuditRecord, ChainPoint};
 pub use crate::audit::checkpoint::{Checkpoint, NoCheckpoint};
 pub(crate) use crate::audit::linking::ChainMemory;
 pub use crate::audit::reading::{AuditPage, AuditQuery, EventRef, EventRefused};
+pub(crate) use crate::audit::refusals::RefusalMemory;
 pub use crate::audit::verification::{ChainEnds, Verification};
 pub use crate::audit::walk::{Break, Tampering};
 pub use crate::audit::why::why;
@@ -174,6 +177,8 @@ audit_names! {
     KeypairChanged = "keypair.changed",
     /// A keypair was deleted.
     KeypairDeleted = "keypair.deleted",
+    /// A request was refused before it was known whom it concerns, the first of a minute for that reason from that network.
+    RequestRefused = "request.refused",
     /// A signed request was refused, the first of a minute from that network.
     SignatureRefused = "signature.refused",
     /// An administrator, the command or its owner changed an account.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::audit::{AuditEvent, AuditName, ChainMemory, EventId};
+use crate::audit::{AuditEvent, AuditName, ChainMemory, EventId, RefusalMemory};
 use crate::canary::Canaries;
 use crate::client::{Browser, Client};
 use crate::error::Fault;
@@ -42,6 +42,7 @@ pub(crate) struct Inner {
     hashing: HashingPool,
     doorstep: Doorstep,
     chain: ChainMemory,
+    refusals: RefusalMemory,
     thread: UpkeepThread,
 }
 
@@ -225,9 +226,9 @@ impl EngineBuilder {
         let hashing = HashingPool::start(&self.policy.hashing, ports.clock.clone())?;
         let thread = UpkeepThread::default();
         let (policy, doorstep) = (RwLock::new(Arc::new(self.policy)), Doorstep::default());
-        let chain = ChainMemory::default();
+        let (chain, refusals) = (ChainMemory::default(), RefusalMemory::default());
         let mail = RwLock::new(MailSetup { mailer: self.mailer, templates: self.mail_templates });
-        let inner = Arc::new(Inner { policy, mail, ports, meter, keys, hashing, doorstep, chain, thread });
+        let inner = Arc::new(Inner { policy, mail, ports, meter, keys, hashing, doorstep, chain, refusals, thread });
         if self.upkeep == Upkeep::OwnThread {
             inner.thread.start(&inner)?;
         }
@@ -373,6 +374,10 @@ impl Engine {
 
     pub(crate) fn chain_memory(&self) -> &ChainMemory {
         &self.inner.chain
+    }
+
+    pub(crate) fn refusal_memory(&self) -> &RefusalMemory {
+        &self.inner.refusals
     }
 
     pub(crate) fn hashing(&self) -> &HashingPool {

@@ -11,6 +11,7 @@ use crate::body::invalid;
 use crate::current::Auth;
 use crate::origin;
 use crate::problem::{Code, Problem};
+use crate::trail::Asked;
 
 /// The longest request target and headers together.
 pub(crate) const MAX_HEADER_BYTES: usize = 32 * 1_024;
@@ -22,12 +23,16 @@ const SEALS: [(HeaderName, HeaderValue); 4] = [
     (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
 ];
 
-/// Refuses what comes from another site, runs the rest to its end, and seals the reply.
+/// Refuses what comes from another site, runs the rest to its end, sees to it that a refusal is on the trail, and seals
+/// the reply.
 pub(crate) async fn guard(State(auth): State<Auth>, request: Request, next: Next) -> Response {
-    match admit(&auth, &request) {
+    let asked = Asked::of(&request, &auth);
+    let reply = match admit(&auth, &request) {
         Ok(()) => seal(finish(request, next).await),
         Err(problem) => problem.into_response(),
-    }
+    };
+    asked.note(reply.extensions().get().copied(), &auth).await;
+    reply
 }
 
 fn admit(auth: &Auth, request: &Request) -> Result<(), Problem> {

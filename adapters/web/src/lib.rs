@@ -89,6 +89,7 @@ mod sessions;
 mod sign_up;
 mod signed;
 mod totp;
+mod trail;
 mod user;
 mod users;
 mod verification;
@@ -106,6 +107,7 @@ pub use current::{Auth, CurrentSession, CurrentUser};
 pub use problem::{Code, Problem};
 pub use serve::serve;
 pub use signed::signed_requests;
+pub use trail::Trail;
 
 /// The API under its prefix. It answers every path there; all others are the host's.
 ///

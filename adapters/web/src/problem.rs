@@ -305,6 +305,7 @@ impl IntoResponse for Problem {
         const TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
         let body = serde_json::to_vec(&self.details).unwrap_or_default();
         let mut reply = (self.status, [(CONTENT_TYPE, TYPE)], body).into_response();
+        reply.extensions_mut().insert(self.code);
         let mut add = |name: HeaderName, value| reply.headers_mut().insert(name, value);
         if let Some(seconds) = self.details.retry_after_seconds {
             add(RETRY_AFTER, seconds.into());

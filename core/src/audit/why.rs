@@ -77,6 +77,32 @@ const RULES: &[Rule] = &[
         "keypairs.clock_skew",
         "set the clock of the program's machine, and sign each request when it is sent",
     ),
+    rule("keypair.inactive", "the keypair is switched off", "", "its owner can switch it on again"),
+    rule("keypair.expired", "the keypair's time was over", "", "make another keypair"),
+    rule(
+        "keypair.replaced",
+        "the keypair was rotated, and the overlap is over",
+        "keypairs.rotation_overlap",
+        "use the keypair that took its place",
+    ),
+    rule(
+        "keypairs.per_user",
+        "the account has as many keypairs as it may",
+        "keypairs.per_user",
+        "delete a keypair, or wait until the overlap of a rotated one ends",
+    ),
+    rule(
+        "session.fresh_proof",
+        "no password or code had been given lately in that session",
+        "session.fresh_proof",
+        "give the password or a code again, then try the same once more",
+    ),
+    rule(
+        "session.mode",
+        "a session that was logged in with a keypair changes no keypairs",
+        "",
+        "log in with the password",
+    ),
     rule("username_taken", "another account or sign-up has that username", "", "choose another username"),
     rule(
         "last_administrator",
@@ -85,8 +111,18 @@ const RULES: &[Rule] = &[
         "make another account an administrator first",
     ),
     rule("own_role", "nobody gives themselves another role", "", "ask another administrator"),
-    rule("forbidden", "whoever asked was no active administrator then", "", "ask an administrator"),
-    rule("not_found", "there was no such account", "", "look for it with `doorwarden user list --query TEXT`"),
+    rule(
+        "forbidden",
+        "whoever asked was no active administrator then, or the policy allows it to nobody",
+        "",
+        "ask an administrator",
+    ),
+    rule(
+        "not_found",
+        "there was no such account or thing, or it was somebody else's",
+        "",
+        "look for it with `doorwarden user list --query TEXT`",
+    ),
     rule(
         "proof_required",
         "no password or code had been given lately in that session",
@@ -168,6 +204,105 @@ const RULES: &[Rule] = &[
         "too many changes of the address can still be undone",
         "",
         "wait until the links of earlier changes have lapsed",
+    ),
+    rule(
+        "invalid_request",
+        "the request wasn't what its endpoint takes",
+        "",
+        "compare it with the description at `GET /openapi.json`",
+    ),
+    rule(
+        "session_required",
+        "no session was shown that is known",
+        "",
+        "log in; who is logged in has shown two tokens, or an old one",
+    ),
+    rule(
+        "session_expired",
+        "the session's time was over",
+        "session.lifetime",
+        "log in again; extend a session in time",
+    ),
+    rule("session_idle", "the session wasn't used for too long", "session.idle", "log in again"),
+    rule("session_ended", "the session had been ended", "", "log in again; the event of its end says by whom"),
+    rule(
+        "session_ended_elsewhere",
+        "a newer login had taken the session's place",
+        "session.on_conflict",
+        "log in again, and see where else the account is logged in",
+    ),
+    rule(
+        "sign_up_closed",
+        "nobody signs up without an invitation",
+        "sign_up.open",
+        "invite whoever asks: `doorwarden invite`",
+    ),
+    rule(
+        "sign_up_refused",
+        "the host's gate or the list of domains refused the address",
+        "sign_up.domains",
+        "use another address, or let an administrator add the account",
+    ),
+    rule("recovery_disabled", "no password is reset by mail", "recovery.enabled", "let an administrator help"),
+    rule("mode_disabled", "that way to log in isn't offered", "login.modes", "log in in a mode that the policy lists"),
+    rule(
+        "cross_site",
+        "it came from a page of another origin, or from a browser that doesn't say from which",
+        "public_url",
+        "call from the service's own pages; see that `public_url` is the address that browsers show",
+    ),
+    rule(
+        "not_extendable",
+        "the session can't be extended, or not any further",
+        "session.extendable",
+        "log in again when it ends",
+    ),
+    rule("totp_already_enabled", "one-time passwords were set up already", "", "switch them off first"),
+    rule("stale", "it had been changed meanwhile", "", "look at it again"),
+    rule(
+        "ticket_invalid",
+        "the ticket was unknown, used, too old or for another step",
+        "login.ticket",
+        "begin the login anew",
+    ),
+    rule(
+        "link_invalid",
+        "the link was unknown, used, too old, or overtaken by a newer one",
+        "",
+        "ask for another link",
+    ),
+    rule(
+        "password_too_weak",
+        "the new password breaks a rule",
+        "password.min_length",
+        "choose one that meets all rules",
+    ),
+    rule("invalid_email", "it wasn't an address that mail goes to", "", "mend the address"),
+    rule("invalid_username", "it can't be a username", "sign_up.username", "choose another"),
+    rule(
+        "invitation_required",
+        "only who is invited signs up",
+        "sign_up.invitation",
+        "invite whoever asks: `doorwarden invite`",
+    ),
+    rule(
+        "terms_not_accepted",
+        "a document in force wasn't accepted in its current version",
+        "sign_up.terms.version",
+        "accept what is shown",
+    ),
+    rule("field_required", "a field that the policy demands was missing", "sign_up.fields", "fill it in"),
+    rule(
+        "too_many_requests",
+        "too many such requests came from one client, or for one address",
+        "web.per_address_hour",
+        "wait as long as the reply says",
+    ),
+    rule(
+        "busy",
+        "too many passwords were to be hashed at once",
+        "hashing.queue",
+        "try again; raise `hashing.threads` or `hashing.queue` if it comes often",
     ),
 ];
 
@@ -283,6 +418,10 @@ mod tests {
             } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("audit/why.rs") {
                 let source = std::fs::read_to_string(&path).unwrap();
                 let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+                for begins in ["const fn rule(", "/// The stable name, as in the audit trail."] {
+                    let blocks = source.split(begins).skip(1).filter_map(|rest| rest.split("\n    }").next());
+                    rules.extend(blocks.flat_map(|block| block.split('"').skip(1).step_by(2)).map(str::to_owned));
+                }
                 for after in source.split("refused_by(\"").skip(1) {
                     rules.extend(after.split('"').next().map(str::to_owned));
                 }

@@ -68,7 +68,9 @@ impl Engine {
     async fn holder(&self, progress: &LoginProgress) -> Result<User, Failure<LoginRefusal>> {
         let user = self.directory().user(UserKey::Id(progress.user)).await?;
         let user = user.ok_or(Failure::Refused(LoginRefusal::InvalidCredentials))?;
-        standing(progress, &user).map_err(|(refusal, _)| Failure::Refused(refusal))?;
+        if let Err((refusal, rule)) = standing(progress, &user) {
+            self.refuse(progress, refusal, rule).await?;
+        }
         Ok(user)
     }
 

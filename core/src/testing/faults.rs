@@ -32,6 +32,8 @@ pub enum FaultMoment {
     Before,
     /// All of it was done, and nobody was told: the connection broke before the answer.
     After,
+    /// It panics: a bug of the adapter's.
+    Panic,
 }
 
 /// Four ports whose calls fail where a test says so, one call at a time.
@@ -136,9 +138,11 @@ impl FaultyStore {
         applied: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<T, E> {
         let Some(moment) = self.count(name) else { return applied.await };
-        if moment == FaultMoment::After {
+        match moment {
+            FaultMoment::Before => {}
             // Whatever it was, its answer is lost.
-            drop(applied.await);
+            FaultMoment::After => drop(applied.await),
+            FaultMoment::Panic => panicked(name),
         }
         Err(Fault::new("calling", name, Injected).into())
     }
@@ -159,6 +163,11 @@ impl FaultyStore {
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+#[expect(clippy::panic, reason = "that is what the test asked for")]
+fn panicked(name: &str) {
+    panic!("a test asked for this panic, in {name}")
 }
 
 #[async_trait]

@@ -57,6 +57,7 @@ impl Engine {
             let user = self.owner(redeeming.user).await?;
             let Some(totp) = user.totp.clone() else { return self.refuse_without_totp(&redeeming).await };
             if totp.is_spent(&policy.totp) {
+                self.note_spent(&redeeming).await?;
                 let refusal = if policy.lockout.tell { TotpRefusal::CodesSpent } else { TotpRefusal::InvalidCode };
                 return Err(Failure::Refused(refusal));
             }
@@ -183,6 +184,15 @@ impl Engine {
         }
         self.note_wrong_code(redeeming, None, Vec::new()).await.map_err(unexpected)?;
         Err(Failure::Refused(TotpRefusal::InvalidCode))
+    }
+
+    /// Puts a code that isn't looked at any more on the trail, once a minute.
+    async fn note_spent(&self, redeeming: &Redeeming<'_>) -> Result<(), Fault> {
+        let Some(count) = self.refusal_memory().count_of("totp.max_failures", redeeming.user, self.now()) else {
+            return Ok(());
+        };
+        let event = self.event(AuditName::LoginRestricted, redeeming.client)?.of_user(redeeming.user);
+        self.record([event.refused_by("totp.max_failures").with("refusals", count)]).await
     }
 
     /// Puts a wrong code on the trail, and on the account's count where it has one.

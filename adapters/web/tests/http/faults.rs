@@ -64,6 +64,60 @@ async fn fa1_a_fault_at_any_call_of_a_login_is_unavailable_or_the_right_answer_a
 }
 
 #[tokio::test]
+async fn fa2_a_panic_at_any_call_of_a_login_leaves_locks_queue_and_counts_usable() {
+    for call in 1.. {
+        let world = World::with(|policy| policy.session.on_conflict = OnConflict::Allow).await;
+        let session = world.logged_in(EMAIL).await;
+        world.store.fail_call(call, FaultMoment::Panic);
+        let reply = world.login(EMAIL, PASSWORD).send().await;
+        let Some(panicked) = world.store.failed() else {
+            assert!(call > 8, "a login makes calls");
+            return;
+        };
+        let case = format!("call {call}, {panicked}");
+        if reply.status.as_u16() != 200 {
+            reply.assert_problem(500, "internal", &case);
+            assert!(reply.json()["reference"].is_string() && !reply.text().contains("panic"), "fa12: {case}");
+        }
+        world.store.heal();
+        assert_eq!(world.get("/session").cookie(&session).send().await.status.as_u16(), 200, "{case}");
+        let again = world.login(EMAIL, PASSWORD).send().await;
+        assert_eq!(again.json()["status"], "logged_in", "{case}");
+        world.clock.advance(std::time::Duration::from_secs(61));
+        world.engine.upkeep().await.unwrap();
+        let evaluated = world.engine.hash_evaluations();
+        for _ in 0..15 {
+            assert!(world.login(EMAIL, "wrong").send().await.status.is_client_error(), "{case}");
+        }
+        assert!(world.engine.hash_evaluations() - evaluated <= 11, "gu1: {case}");
+    }
+}
+
+#[tokio::test]
+async fn fa9_sessions_are_checked_while_every_hashing_thread_is_taken() {
+    let world = World::with(|policy| {
+        (policy.hashing.threads, policy.hashing.queue) = (1, 4);
+        policy.password.bcrypt_cost = 4;
+    })
+    .await;
+    let session = world.logged_in(EMAIL).await;
+    let mut policy = (*world.engine.policy()).clone();
+    policy.password.bcrypt_cost = 12;
+    world.engine.set_policy(policy).await.unwrap();
+    let logins: Vec<_> =
+        (0..4).map(|n| tokio::spawn(world.login(&format!("user{n}@example.org"), "wrong").send())).collect();
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert!(logins.iter().all(|login| !login.is_finished()), "each waits for its hash");
+    assert_eq!(world.get("/session").cookie(&session).send().await.status.as_u16(), 200);
+    assert!(logins.iter().any(|login| !login.is_finished()), "and goes on waiting");
+    for login in logins {
+        login.await.unwrap().assert_problem(401, "invalid_credentials", "in the end");
+    }
+}
+
+#[tokio::test]
 async fn fa12_health_says_up_or_down_and_no_more() {
     let world = World::new().await;
     assert_eq!(world.get("/healthz").send().await.json(), json!({ "status": "up" }));

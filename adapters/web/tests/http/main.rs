@@ -8,6 +8,8 @@ mod administration;
 mod administrators;
 mod bodies;
 #[cfg(test)]
+mod bytes;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod codes;
@@ -28,9 +30,13 @@ mod hosts;
 mod invitations;
 mod keypairs;
 #[cfg(test)]
+mod lifetimes;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod midway;
+#[cfg(test)]
+mod nist;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
@@ -49,5 +55,7 @@ mod signatures;
 mod story;
 #[cfg(test)]
 mod totp;
+#[cfg(test)]
+mod trail;
 #[cfg(test)]
 mod world;

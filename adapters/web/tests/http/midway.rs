@@ -110,8 +110,7 @@ async fn f6_a_ticket_lives_as_long_as_the_policy_of_now_says() {
     for step in STEPS {
         for (ticket, alive) in [(Duration::from_secs(61), true), (Duration::from_secs(60), false)] {
             let waiting = Waiting::at(step).await;
-            let age = Duration::from_secs(if matches!(step, Step::TotpSetup | Step::Confirm) { 60 } else { 30 });
-            waiting.world.clock.advance(age);
+            waiting.world.clock.advance(Duration::from_secs(60) - waiting.age());
             change_policy(&waiting.world, |policy| policy.login.ticket = ticket).await;
             let reply = waiting.go_on().await;
             match alive {

@@ -1,6 +1,8 @@
 //! Orders of calls that no dialog makes: tickets at other steps, two tabs, two browsers, two users, steps repeated and
 //! steps after the account has changed.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use doorwarden_core::client::Client;
 use doorwarden_core::session::OnConflict;
@@ -97,7 +99,7 @@ impl Waiting {
             assert_step(&passed, expected);
             waiting.ticket = passed.ticket();
         }
-        waiting.world.clock.advance(std::time::Duration::from_secs(30));
+        waiting.world.clock.advance(Duration::from_secs(30));
         waiting
     }
 
@@ -112,6 +114,17 @@ impl Waiting {
         };
         let call = self.world.post(at.path(), body);
         if at == Step::Confirm { call.cookie(&self.session) } else { call }
+    }
+
+    /// Its own ticket with another code.
+    pub(crate) fn show_code(&self, code: &str) -> Call {
+        let call = self.world.post(self.step.path(), json!({ "ticket": self.ticket, "code": code }));
+        if self.step == Step::Confirm { call.cookie(&self.session) } else { call }
+    }
+
+    /// How old its ticket is.
+    pub(crate) const fn age(&self) -> Duration {
+        Duration::from_secs(if matches!(self.step, Step::TotpSetup | Step::Confirm) { 0 } else { 30 })
     }
 
     /// The ticket at its own step.
@@ -235,7 +248,7 @@ async fn two_tabs_with_one_code_are_one_login() {
     assert_step(&waiting.go_on().await, "logged_in");
     let replayed = waiting.show(Step::Otp, &other).send().await;
     replayed.assert_problem(422, "invalid_code", "ot1: the code of the other tab");
-    waiting.world.clock.advance(std::time::Duration::from_secs(30));
+    waiting.world.clock.advance(Duration::from_secs(30));
     assert_step(&waiting.show(Step::Otp, &other).send().await, "logged_in");
 }
 

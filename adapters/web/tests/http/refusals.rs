@@ -14,6 +14,7 @@ use doorwarden_web::{Code, WebSettings};
 use serde_json::{Value, json};
 
 use crate::faults::PanickingGate;
+use crate::trail::assert_on_trail;
 use crate::world::{Call, PASSWORD, Reply, World};
 
 const EMAIL: &str = "ada@example.org";
@@ -24,7 +25,10 @@ struct Seen(BTreeSet<String>);
 
 impl Seen {
     async fn expect(&mut self, call: Call, status: u16, code: &str) -> Value {
-        self.expect_reply(&call.send().await, status, code)
+        let engine = call.engine.clone();
+        let body = self.expect_reply(&call.send().await, status, code);
+        assert_on_trail(&engine, code).await;
+        body
     }
 
     fn expect_reply(&mut self, reply: &Reply, status: u16, code: &str) -> Value {
@@ -156,7 +160,7 @@ async fn session(seen: &mut Seen) {
     let token = world.logged_in(EMAIL).await;
     let current = |token: &str| world.get("/session").cookie(token);
     let extend = |token: &str| world.call(Method::POST, "/session/extend").cookie(token);
-    seen.expect(world.get("/session"), 401, "session_required").await;
+    seen.expect(current("dws_x"), 401, "session_required").await;
     seen.expect(extend(&token), 409, "not_extendable").await;
     seen.expect(world.delete("/sessions/x").cookie(&token), 404, "not_found").await;
     world.clock.advance(Duration::from_secs(900));

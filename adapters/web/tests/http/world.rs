@@ -70,7 +70,7 @@ impl World {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
         *request.uri_mut() = format!("/auth{path}").parse().unwrap();
-        Call { app: self.app.clone(), request }
+        Call { app: self.app.clone(), engine: self.engine.clone(), request }
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {
@@ -157,6 +157,7 @@ impl Authenticator {
 /// A request about to be sent.
 pub(crate) struct Call {
     app: Router,
+    pub(crate) engine: Engine,
     request: Request<Body>,
 }
 
