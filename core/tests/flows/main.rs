@@ -8,6 +8,7 @@
 
 mod account;
 mod administration;
+mod any_bytes;
 mod email_change;
 mod faults;
 mod figures;
@@ -31,4 +32,5 @@ mod sign_up;
 mod signatures;
 mod steps;
 mod totp;
+mod upkeep_faults;
 mod world;
