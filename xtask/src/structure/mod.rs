@@ -6,6 +6,7 @@ mod files;
 mod graph;
 mod licences;
 mod links;
+mod safety;
 mod traces;
 mod tree;
 
@@ -28,6 +29,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failed> {
         ("lengths and names of files", files::check(&files)),
         ("links in documents", links::check(root, &files)),
         ("traces of machines and registries", traces::check(&files)),
+        ("code that the compiler can't vouch for", safety::check(&graph, &files)),
     ];
     let mut wrong = 0;
     for (name, found) in &checks {
