@@ -16,10 +16,14 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    #[expect(clippy::disallowed_methods, reason = "an application reads the machine's clock, as the portal does")]
     pub(crate) fn of(reply: &Reply) -> Self {
-        let began_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        Self { secret: reply.member("secret"), began_at }
+        Self { secret: reply.member("secret"), began_at: Self::now() }
+    }
+
+    /// Seconds since 1970.
+    #[expect(clippy::disallowed_methods, reason = "an application reads the machine's clock, as the portal does")]
+    pub(crate) fn now() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
     }
 
     /// The code to confirm with.

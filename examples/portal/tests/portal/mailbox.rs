@@ -28,6 +28,12 @@ pub(crate) fn mails_to(folder: &Path, address: &str) -> Vec<Mail> {
 }
 
 impl Mail {
+    /// What it is for: its file is `<time>-<kind>-<number>.eml`.
+    pub(crate) fn kind(&self) -> &str {
+        let (_, rest) = self.name.split_once('-').unwrap_or_else(|| panic!("{}", self.name));
+        rest.rsplit_once('-').map_or(rest, |(kind, _)| kind)
+    }
+
     pub(crate) fn to(&self) -> &str {
         let to = self.text.lines().find_map(|line| line.strip_prefix("To: "));
         to.unwrap_or_else(|| panic!("{} is to nobody: {}", self.name, self.text))

@@ -5,6 +5,8 @@ mod administrators;
 #[cfg(test)]
 mod authenticator;
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod configuration;
@@ -23,6 +25,8 @@ mod mailbox;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod nist;
+#[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod pages;
@@ -38,3 +42,5 @@ mod secrets;
 mod smtp;
 #[cfg(test)]
 mod threat_model;
+#[cfg(test)]
+mod trail;

@@ -1,72 +1,108 @@
 //! A canary run: secrets that are easy to find, and a search for them wherever they mustn't be.
 
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::BASE64;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::process::{CHEAP, Folder, PORTAL, Portal, root};
+use crate::canaries::{ADA, IMPORTED, Run, Secret, TOKEN, configuration, decoded, live, spellings, token_spellings};
+use crate::mailbox::mails;
+use crate::process::{CHEAP, Folder, PASSWORD, PORTAL, Portal, root, until};
 
-const RIGHT: &str = "Canary-of-ada-1!";
-const WRONG: &str = "Canary-that-is-wrong-2!";
-const TYPED: &str = "Canary-in-the-wrong-field-3!";
-const WEAK: &str = "canary-too-weak";
-const UNREAD: &str = "Canary-in-a-broken-body-4!";
-
-/// Four characters of the kind, and 48 bytes in base64url.
-const TOKEN: usize = 4 + 64;
-
-/// The secrets of a run.
-struct Run {
-    passwords: Vec<&'static str>,
-    /// Session tokens, tickets, links.
-    tokens: Vec<String>,
-    /// Of these a digest must be in the store.
-    kept: Vec<String>,
+/// A portal on a folder that has an administrator and an imported account.
+fn prepared(folder: &Folder) -> (Portal, String) {
+    let link = {
+        let portal = Portal::listening(folder.command().env("RUST_LOG", "trace"));
+        let link = portal.first_administrator().unwrap();
+        let form = json!({ "token": link, "email": "root@example.org", "password": "Canary-of-root-8!" });
+        assert_eq!(portal.post("/first-administrator", &form).send().status, 201);
+        assert_eq!(portal.said.out().matches(&link).count(), 1, "the link's place is this line alone");
+        assert!(!portal.said.complaint().contains(&link), "{}", portal.said.complaint());
+        portal.stop();
+        link
+    };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("users.csv");
+    std::fs::write(&file, format!("email,password_hash\ndevise@example.org,{IMPORTED}\nbroken,{IMPORTED}\n")).unwrap();
+    let mut command = Command::new(command());
+    let output =
+        command.arg("--config").arg(folder.configuration()).args(["import", "users"]).arg(file).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(!holds(&said, IMPORTED.as_bytes()), "{}", String::from_utf8_lossy(&said));
+    // Louder than anybody runs it.
+    (Portal::listening(folder.command().env("RUST_LOG", "trace")), link)
 }
 
 #[test]
-fn fa4_no_password_or_token_is_in_the_store_the_trail_or_the_log() {
-    let folder = Folder::new(CHEAP);
-    // Louder than anybody runs it.
-    let portal = Portal::listening(folder.command().env("RUST_LOG", "trace"));
-    let administrator = portal.first_administrator().unwrap();
+fn fa4_no_secret_is_in_the_store_the_trail_the_log_an_answer_or_another_mail() {
+    let folder = Folder::new(&configuration());
+    let (portal, administrator) = prepared(&folder);
     let mut run = live(&folder, &portal);
     let said = portal.said.clone();
     let before_the_stop = stored(&folder);
     portal.stop();
-    run.tokens.push(administrator.clone());
+    run.token("the first administrator's link", &administrator);
+    let seal_key = std::fs::read(folder.path("doorwarden.key")).unwrap();
+    assert!(seal_key.len() >= 32, "{}", seal_key.len());
+    run.add("the seal key", spellings(&seal_key));
+    run.secrets.push(Secret {
+        what: "an imported hash",
+        spellings: spellings(IMPORTED.as_bytes()),
+        mailed: None,
+        stored: true,
+    });
 
     assert!(said.complaint().contains("WARN"), "there is a log");
-    let printed = said.out();
-    assert_eq!(printed.matches(&administrator).count(), 1, "the link's place is this line alone");
     let trail = told(&folder, &["audit", "--json"]);
-    assert!(trail.contains("login.failed") && trail.contains("user.verified"), "{trail}");
+    for name in
+        ["login.failed", "user.verified", "totp.enabled", "keypair.rotated", "signature.refused", "password.reset"]
+    {
+        assert!(trail.contains(name), "{name}: {trail}");
+    }
     let places = [
-        ("standard output", printed.replace(&administrator, "").into_bytes()),
+        ("standard output", said.out().into_bytes()),
         ("standard error", said.complaint().into_bytes()),
-        ("the audit trail", trail.into_bytes()),
-        ("the audit table", told_for_people(&folder).into_bytes()),
+        ("the audit trail", trail.clone().into_bytes()),
+        ("the audit table", told(&folder, &["audit"]).into_bytes()),
+        ("the reasons", reasons(&folder, &trail).into_bytes()),
+        ("the checkpoint", told(&folder, &["audit", "checkpoint"]).into_bytes()),
         ("the list of users", told(&folder, &["user", "list", "--json"]).into_bytes()),
+        ("the invitations", told(&folder, &["invitations", "--json"]).into_bytes()),
+        ("the policy in words", told(&folder, &["explain"]).into_bytes()),
+        ("answers that are errors", run.errors.clone().into_bytes()),
+        ("what is read back", run.read_back.clone().into_bytes()),
         ("the files while it ran", before_the_stop),
         ("the files", stored(&folder)),
     ];
     for (place, bytes) in &places {
-        for secret in run.passwords.iter().flat_map(|password| spellings(password.as_bytes())) {
-            assert!(!holds(bytes, &secret), "{:?} is in {place}", String::from_utf8_lossy(&secret));
-        }
-        for secret in run.tokens.iter().flat_map(|token| token_spellings(token)) {
-            assert!(!holds(bytes, &secret), "{:?} is in {place}", String::from_utf8_lossy(&secret));
-        }
+        let kept = place.starts_with("the files");
+        let found = found(&run, bytes, |secret| !(kept && secret.stored));
+        assert!(found.is_empty(), "{found:?} in {place}");
     }
+    let mails = mails(&folder.mail());
+    assert!(mails.len() > 12, "{}", mails.len());
+    for mail in &mails {
+        let found = found(&run, mail.text.as_bytes(), |secret| secret.mailed.as_deref() != Some(mail.kind()));
+        assert!(found.is_empty(), "{found:?} in {}", mail.name);
+    }
+}
+
+/// Why each refusal was one.
+fn reasons(folder: &Folder, trail: &str) -> String {
+    let events = trail.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let refusals = events.filter(|event| event["outcome"] == "refusal");
+    refusals.map(|event| told(folder, &["why", event["id"].as_str().unwrap()])).collect()
 }
 
 #[test]
 fn f1_of_a_token_the_store_has_its_sha_256_alone() {
-    let folder = Folder::new(CHEAP);
-    let portal = folder.start();
+    let folder = Folder::new(&configuration());
+    let (portal, _) = prepared(&folder);
     let run = live(&folder, &portal);
     let files = stored(&folder);
     for token in &run.kept {
@@ -79,70 +115,84 @@ fn f1_of_a_token_the_store_has_its_sha_256_alone() {
     assert_eq!(run.kept.len(), 4);
 }
 
-/// Uses every way in which a secret comes into this build.
-fn live(folder: &Folder, portal: &Portal) -> Run {
-    let form = |email: &str, password: &str| json!({ "email": email, "password": password, "username": null });
-    portal.post("/sign-up", &form("ada@example.org", WEAK)).send().assert(422, "password_too_weak", "weak");
-    portal.post("/sign-up", &form("ada@example.org", RIGHT)).send().assert(201, "verify_email", "ada");
-    let used = folder.link("ada@example.org");
-    portal.login("ada@example.org", RIGHT).assert(403, "email_unverified", "early");
-    assert_eq!(portal.get(&format!("/verify-email?token={used}")).send().status, 200);
-    assert_eq!(portal.post("/verify-email/show", &json!({ "token": used })).send().status, 200);
-    assert_eq!(portal.verify(&used).status, 204);
-    portal.post("/sign-up", &form("ada@example.org", RIGHT)).send().assert(201, "verify_email", "taken");
-
-    portal.login("ada@example.org", WRONG).assert(401, "invalid_credentials", "wrong");
-    portal.login(TYPED, RIGHT).assert(401, "invalid_credentials", "a password in the other field");
-    let broken = format!("{{\"identifier\": \"ada@example.org\", \"password\": \"{UNREAD}\", \"{UNREAD}\": 1");
-    portal.ask("/login").body("application/json", broken).send().assert(400, "invalid_request", "cut");
-    let unknown = json!({ "identifier": "ada@example.org", "password": UNREAD, "more": UNREAD });
-    portal.post("/login", &unknown).send().assert(400, "invalid_request", "unknown field");
-
-    let first = portal.login("ada@example.org", RIGHT).member("token");
-    assert_eq!(portal.session(&first).status, 200);
-    assert_eq!(portal.get("/auth/session").cookie(&first).send().status, 200);
-    let taken = portal.login("ada@example.org", RIGHT).member("ticket");
-    let takeover = json!({ "ticket": taken, "proceed": true });
-    let second = portal.post("/login/takeover", &takeover).send().member("token");
-    let open = portal.login("ada@example.org", RIGHT).member("ticket");
-    let prove = |password: &str| portal.post("/session/prove", &json!({ "password": password })).bearer(&second).send();
-    prove(WRONG).assert(401, "invalid_credentials", "wrong");
-    assert_eq!(prove(RIGHT).status, 204);
-
-    portal.post("/sign-up", &form("bob@example.org", RIGHT)).send().assert(201, "verify_email", "bob");
-    let waiting = folder.link("bob@example.org");
-    let resent = portal.post("/verify-email/resend", &json!({ "email": "bob@example.org" })).send();
-    assert_eq!(resent.status, 202);
-    let resent = folder.link("bob@example.org");
-    Run {
-        passwords: vec![RIGHT, WRONG, TYPED, WEAK, UNREAD],
-        kept: vec![first.clone(), second.clone(), open.clone(), resent.clone()],
-        tokens: vec![used, first, taken, second, open, waiting, resent],
+#[test]
+fn fa4_the_mail_servers_password_is_told_to_the_server_alone() {
+    const MAIL: &str = "Canary-of-the-mail-server-11";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = std::thread::spawn(move || refuse_whoever_logs_in(&listener));
+    let configuration = format!("{CHEAP}mail.transport = \"smtp://robot:{MAIL}@127.0.0.1:{port}\"\n");
+    let folder = Folder::new(&configuration);
+    let portal = Portal::listening(folder.command().env("RUST_LOG", "trace"));
+    portal.sign_up(ADA).assert(201, "verify_email", "mailed later");
+    until("a try that fails", || portal.said.complaint().contains("a delivery failed").then_some(()));
+    let plain = BASE64.encode(format!("\0robot\0{MAIL}").as_bytes());
+    assert!(heard.join().unwrap().contains(&plain), "the server is told");
+    let mut run = Run::default();
+    run.add("the mail server's password", [spellings(MAIL.as_bytes()), vec![plain.into()]].concat());
+    let options = portal.get("/auth/options").send();
+    portal.login(ADA, PASSWORD).assert(403, "email_unverified", "the mail is on its way");
+    let places = [
+        ("standard error", portal.said.complaint()),
+        ("standard output", portal.said.out()),
+        ("the options", options.text().to_owned()),
+        ("the audit trail", told(&folder, &["audit", "--json"])),
+        ("the policy in words", told(&folder, &["explain"])),
+        ("the check", told(&folder, &["check"])),
+    ];
+    for (place, text) in places {
+        assert_eq!(found(&run, text.as_bytes(), |_| true), Vec::<&str>::new(), "{place}: {text}");
     }
+    assert_eq!(found(&run, &stored(&folder), |_| true), Vec::<&str>::new(), "the store");
+    portal.stop();
 }
 
-/// All files but the mails, whose place the links are, one after the other.
+/// A mail server that takes one login and refuses it; what it heard.
+fn refuse_whoever_logs_in(listener: &TcpListener) -> String {
+    let (stream, _) = listener.accept().unwrap();
+    let mut out = stream.try_clone().unwrap();
+    let mut say = |text: &str| out.write_all(format!("{text}\r\n").as_bytes()).unwrap_or_default();
+    say("220 mail.example.org ESMTP");
+    let mut heard = String::new();
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        heard += &format!("{line}\n");
+        match line.get(..4).unwrap_or_default() {
+            "EHLO" => say("250-mail.example.org\r\n250 AUTH PLAIN"),
+            "AUTH" => {
+                say("535 refused");
+                break;
+            }
+            _ => say("250 ok"),
+        }
+    }
+    heard
+}
+
+/// What is found of the secrets that `concern`, in one pass.
+fn found(run: &Run, bytes: &[u8], concern: impl Fn(&Secret) -> bool) -> Vec<&'static str> {
+    let mut by_beginning: HashMap<[u8; 4], Vec<(&Secret, &[u8])>> = HashMap::new();
+    for secret in run.secrets.iter().filter(|secret| concern(secret)) {
+        for spelling in &secret.spellings {
+            by_beginning.entry(*spelling.first_chunk().unwrap()).or_default().push((secret, spelling));
+        }
+    }
+    let mut found = Vec::new();
+    for at in 0..bytes.len() {
+        let Some(candidates) = bytes[at..].first_chunk().and_then(|four| by_beginning.get(four)) else { continue };
+        let here = candidates.iter().filter(|(_, spelling)| bytes[at..].starts_with(spelling));
+        found.extend(here.map(|(secret, _)| secret.what));
+    }
+    found
+}
+
+/// All files but the mails, whose place the links are, and the two that are there to hold a secret.
 fn stored(folder: &Folder) -> Vec<u8> {
     let files = std::fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
     assert!(files.iter().any(|file| file.ends_with("doorwarden.db")), "{files:?}");
-    files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
-}
-
-/// As it is, and as an encoder would write it.
-fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
-    let texts = [HEXLOWER.encode(secret), BASE64.encode(secret), BASE64URL_NOPAD.encode(secret)];
-    std::iter::once(secret.to_vec()).chain(texts.map(|text| text.trim_end_matches('=').into())).collect()
-}
-
-/// The whole text, and its secret part without prefix and locator.
-fn token_spellings(token: &str) -> Vec<Vec<u8>> {
-    [vec![token.as_bytes()[..TOKEN].to_vec()], spellings(&decoded(token)[16..])].concat()
-}
-
-/// A token's locator and secret; a ticket says behind them what its caller wants.
-fn decoded(token: &str) -> Vec<u8> {
-    BASE64URL_NOPAD.decode(&token.as_bytes()[4..TOKEN]).unwrap()
+    assert!(files.iter().any(|file| file.ends_with("doorwarden.key")), "{files:?}");
+    let searched = files.iter().filter(|file| !file.ends_with("doorwarden.key") && !file.ends_with("auth.toml"));
+    searched.flat_map(|file| std::fs::read(file).unwrap()).collect()
 }
 
 fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
@@ -150,25 +200,25 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// What the `doorwarden` command says of the folder.
-fn told(folder: &Folder, arguments: &[&str]) -> String {
+pub(crate) fn told(folder: &Folder, arguments: &[&str]) -> String {
     let mut command = Command::new(command());
     let output = command.arg("--config").arg(folder.configuration()).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn told_for_people(folder: &Folder) -> String {
-    told(folder, &["audit"])
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
 
 /// The command, built beside the portal: cargo gives a test the programs of its own package only.
-fn command() -> PathBuf {
-    let profile = Path::new(PORTAL).parent().unwrap();
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "doorwarden-cli", "--target-dir"]).arg(profile.parent().unwrap());
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    assert!(cargo.current_dir(root()).status().unwrap().success(), "the command can't be built");
-    profile.join("doorwarden")
+pub(crate) fn command() -> PathBuf {
+    static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let build = || {
+        let profile = Path::new(PORTAL).parent().unwrap();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--package", "doorwarden-cli", "--target-dir"]).arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.current_dir(root()).status().unwrap().success(), "the command can't be built");
+        profile.join("doorwarden")
+    };
+    BUILT.get_or_init(build).clone()
 }
