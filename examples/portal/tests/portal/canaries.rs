@@ -30,6 +30,7 @@ pub(crate) const IMPORTED: &str = "$2a$04$PcS6nhSWZbDtbBKXl/Vedekv3obVNa5v5f3Kn9
 pub(crate) fn configuration() -> String {
     format!(
         "{CHEAP}login.modes = [\"session\", \"api\"]\nlockout.known_browser = true\nlockout.max_failures = 1000\n\
+         sign_up.invitation = \"optional\"\n\
          mail.per_hour = 100\nrecovery.per_hour = 100\n"
     )
 }

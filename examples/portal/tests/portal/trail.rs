@@ -45,9 +45,9 @@ fn fa7_fa1_a_trail_that_is_killed_while_it_is_linked_is_whole_and_carried_on() {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut portal = folder.start();
         let before = linked(&folder);
-        let over = AtomicBool::new(false);
+        let (address, over) = (portal.address.clone(), AtomicBool::new(false));
         std::thread::scope(|scope| {
-            let (address, over) = (&portal.address.clone(), &over);
+            let (address, over) = (&address, &over);
             for caller in 0..CALLERS {
                 scope.spawn(move || write_on(address, caller, kill, over));
             }
