@@ -276,8 +276,6 @@ impl Configuration {
 }
 
 #[cfg(test)]
-mod any_file;
-#[cfg(test)]
 mod bad_files;
 #[cfg(test)]
 mod tests;
