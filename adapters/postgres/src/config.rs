@@ -163,6 +163,15 @@ mod tests {
     }
 
     #[test]
+    fn several_hosts_may_be_named_and_the_one_that_takes_writes_is_looked_for() {
+        let url = "postgres://u:p@a.example.org,b.example.org/x?target_session_attrs=read-write";
+        let config = PostgresConfig::parse(url).unwrap();
+        assert_eq!(config.place(), "a.example.org:5432,b.example.org:5432/x");
+        assert_eq!(config.server.get_target_session_attrs(), tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+        assert_eq!(config.server.get_ssl_mode(), SslMode::Require);
+    }
+
+    #[test]
     fn a_schema_that_would_need_quotes_is_not_plain() {
         let mut config = PostgresConfig::parse("postgres://h/x").unwrap();
         assert!(config.has_plain_schema());

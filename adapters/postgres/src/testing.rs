@@ -82,6 +82,11 @@ impl Server {
         self.ask(statements);
     }
 
+    /// The same, in the database of an address.
+    pub fn sql_in(&self, url: &str, statements: &str) {
+        run(self.client().args(["-d", url, "-c", statements]));
+    }
+
     /// Runs statements with the server's own client, and returns what it prints.
     pub fn ask(&self, statements: &str) -> String {
         let output = self.client().args(["-c", statements]).stderr(Stdio::inherit()).output().unwrap();
@@ -122,6 +127,12 @@ impl Server {
     /// Ends it as a crash would.
     pub fn kill(&self) {
         run(self.program("pg_ctl").args(["-m", "immediate", "stop"]));
+    }
+
+    /// Ends one of its processes by SIGKILL, which makes it end all connections and recover.
+    pub fn crash_one(&self) {
+        let one = self.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'doorwarden' LIMIT 1");
+        run(Command::new("kill").args(["-KILL", &one]));
     }
 
     fn data(&self) -> PathBuf {

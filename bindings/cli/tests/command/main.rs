@@ -15,6 +15,8 @@ mod machine;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod user;

@@ -13,7 +13,7 @@ const CALLERS: usize = 4;
 
 /// How far an account had come when its last acknowledgement was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(crate) enum Stage {
     SignedUp,
     /// Its link was sent off, and no answer came.
     Verifying,
@@ -51,7 +51,7 @@ fn what_was_acknowledged_outlives_14_kills_in_a_storm_and_nothing_is_half() {
 }
 
 /// Signs up and verifies until the portal is killed, after `enough` acknowledged sign-ups.
-fn storm(folder: &Folder, kill: usize, enough: usize) -> Vec<(String, Stage)> {
+pub(crate) fn storm(folder: &Folder, kill: usize, enough: usize) -> Vec<(String, Stage)> {
     let mut portal = folder.start();
     let (acknowledged, signed_up, over) = (Mutex::new(Vec::new()), AtomicUsize::new(0), AtomicBool::new(false));
     let target = portal.address.clone();
@@ -116,7 +116,7 @@ fn nothing_is_half(folder: &Folder, portal: &Portal) {
 }
 
 /// An acknowledged account can go on from where it was, and log in.
-fn works(folder: &Folder, portal: &Portal, email: &str, stage: Stage) {
+pub(crate) fn works(folder: &Folder, portal: &Portal, email: &str, stage: Stage) {
     let mails = mails_to(&folder.mail(), email);
     assert!(!mails.is_empty(), "{email}: {stage:?}, and its mail is gone");
     let verified = portal.verify(&mails[0].token());

@@ -21,6 +21,7 @@ const INNER: &[&str] = &[
     ".rs",
     "src/",
     "rusqlite",
+    "postgres",
     "axum",
     "hyper",
     "tokio",
@@ -41,7 +42,7 @@ fn prepared(configuration: &str) -> (Folder, Portal, String) {
     (folder, portal, token)
 }
 
-fn assert_silent(reply: &Reply, folder: &Folder) {
+pub(crate) fn assert_silent(reply: &Reply, folder: &Folder) {
     let seen = format!("{}\n{}", reply.head(), reply.text()).to_lowercase();
     for inner in INNER.iter().copied().chain([folder.path("").to_str().unwrap()]) {
         assert!(!seen.contains(inner), "{inner:?} in {seen}");
@@ -50,7 +51,7 @@ fn assert_silent(reply: &Reply, folder: &Folder) {
 }
 
 /// The reference in the answer leads to a line of the log.
-fn assert_logged(reply: &Reply, portal: &Portal) {
+pub(crate) fn assert_logged(reply: &Reply, portal: &Portal) {
     let reference = reply.member("reference");
     crate::process::until("the line of the log", || portal.said.complaint().contains(&reference).then_some(()));
 }

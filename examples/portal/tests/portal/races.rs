@@ -10,7 +10,7 @@ use crate::process::{CHEAP, Folder, PASSWORD, Portal, WITHOUT_MAILS};
 const ADA: &str = "ada@example.org";
 
 /// The session of an administrator, made by the first link.
-fn administrator(portal: &Portal) -> String {
+pub(crate) fn administrator(portal: &Portal) -> String {
     let token = portal.first_administrator().expect("no user exists");
     let form = json!({ "token": token, "email": "root@example.org", "password": PASSWORD });
     assert_eq!(portal.post("/first-administrator", &form).send().status, 201);
