@@ -180,7 +180,9 @@ impl Stage {
     /// All that an act could change.
     async fn state(&self) -> String {
         let engine = &self.world.engine;
-        let (users, trail) = (engine.users("", None, 200).await.unwrap(), self.trail().await);
+        let (users, mut trail) = (engine.users("", None, 200).await.unwrap(), self.trail().await);
+        // That it was refused is on the trail, and nothing else is.
+        trail.retain(|event| event["name"] != "request.refused");
         let invitations = engine.invitations(None, 200).await.unwrap();
         let restriction = engine.restriction_of(self.other).await.unwrap();
         // A signed request notes that its keypair was used, and a session when it was last seen; no act does.
