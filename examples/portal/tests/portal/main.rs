@@ -43,6 +43,8 @@ mod secrets;
 #[cfg(test)]
 mod smtp;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod threat_model;
 #[cfg(test)]
 mod trail;

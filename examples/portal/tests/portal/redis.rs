@@ -9,7 +9,7 @@ use crate::http::{Reply, at_once, count};
 use crate::process::{Folder, PASSWORD, Portal, WITHOUT_MAILS, until};
 
 /// A server of our own; it ends with the test.
-struct Server {
+pub(crate) struct Server {
     folder: tempfile::TempDir,
     port: u16,
     more: &'static [&'static str],
@@ -17,18 +17,18 @@ struct Server {
 }
 
 /// What is answered is on the disk.
-const DURABLE: &[&str] = &["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+pub(crate) const DURABLE: &[&str] = &["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
 const FORGETFUL: &[&str] = &["--save", "", "--appendonly", "no"];
 
 impl Server {
-    fn start(more: &'static [&'static str]) -> Self {
+    pub(crate) fn start(more: &'static [&'static str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut server = Self { folder: tempfile::tempdir().unwrap(), port, more, running: None };
         server.up();
         server
     }
 
-    fn up(&mut self) {
+    pub(crate) fn up(&mut self) {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--dir"]).arg(self.folder.path());
         command.args(self.more).stdin(Stdio::null()).stdout(Stdio::null());
@@ -38,15 +38,19 @@ impl Server {
         until("Redis answers", || TcpStream::connect(("127.0.0.1", self.port)).ok());
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.running.take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
     fn configuration(&self) -> String {
-        format!("{WITHOUT_MAILS}store.volatile = \"redis://127.0.0.1:{}\"\n", self.port)
+        format!("{WITHOUT_MAILS}store.volatile = \"{}\"\n", self.url())
     }
 }
 

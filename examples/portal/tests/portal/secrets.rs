@@ -207,13 +207,16 @@ pub(crate) fn told(folder: &Folder, arguments: &[&str]) -> String {
     String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
 }
 
-/// The command, built beside the portal: cargo gives a test the programs of its own package only.
+/// The command, built beside the portal: cargo gives a test the programs of its own package only. With all features and
+/// tests among the targets, a run of the whole workspace has built it already.
 pub(crate) fn command() -> PathBuf {
     static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     let build = || {
         let profile = Path::new(PORTAL).parent().unwrap();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "doorwarden-cli", "--target-dir"]).arg(profile.parent().unwrap());
+        cargo
+            .args(["build", "--quiet", "--workspace", "--all-features", "--bins", "--tests", "--target-dir"])
+            .arg(profile.parent().unwrap());
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
