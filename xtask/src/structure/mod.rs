@@ -4,6 +4,7 @@ mod arrows;
 mod banned;
 mod files;
 mod graph;
+mod ids;
 mod licences;
 mod links;
 mod safety;
@@ -27,6 +28,7 @@ pub(crate) fn run(root: &Path) -> Result<(), Failed> {
         ("dependencies that mustn't be there", banned::check(&graph)),
         ("licences", licences::check(&graph)),
         ("lengths and names of files", files::check(&files)),
+        ("ids of requirements", ids::check(&files)),
         ("links in documents", links::check(root, &files)),
         ("traces of machines and registries", traces::check(&files)),
         ("code that the compiler can't vouch for", safety::check(&graph, &files)),
