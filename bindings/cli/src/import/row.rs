@@ -247,6 +247,9 @@ impl<'de> Deserialize<'de> for Row {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     const HASH: &str = "$2a$04$PcS6nhSWZbDtbBKXl/Vedekv3obVNa5v5f3Kn9XQQStFzBgnrK5HG";
@@ -298,6 +301,69 @@ mod tests {
             let refusal = refused.unwrap_err();
             assert_eq!(refusal.field.as_deref(), field, "{refusal}");
             assert!(!refusal.to_string().contains("PcS6nhSWZ"), "{refusal}");
+        }
+    }
+
+    /// Pieces of CSV and JSON, and what ends or begins something in either.
+    fn line() -> impl Strategy<Value = String> {
+        let pieces = select(vec![
+            "email",
+            "username",
+            "password_hash",
+            "fields",
+            "fields.team",
+            "verified",
+            "created_at",
+            "role",
+            ",",
+            ",,",
+            "\"",
+            "\"\"",
+            "'",
+            "\r",
+            "\t",
+            " ",
+            "\u{feff}",
+            "\u{0}",
+            "\u{202e}",
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            "{\"email\":\"a@b.example\"",
+            "\\",
+            "\\u0000",
+            "\\ud800",
+            "null",
+            "true",
+            "1e999",
+            "-1",
+            "a@b.example",
+            "ada",
+            "2020-01-02T03:04:05Z",
+            HASH,
+            "😀",
+            "ſ",
+            "=1+1",
+        ]);
+        let pieces = prop::collection::vec(pieces, 0..16).prop_map(|pieces| pieces.concat());
+        prop_oneof![4 => pieces, 1 => "\\PC{0,60}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn fa2_no_line_of_an_import_panics_and_no_refusal_repeats_a_hash(first in line(), second in line()) {
+            for read in [&first, &second].map(|line| json(line).map(drop)) {
+                prop_assert!(read.err().is_none_or(|refusal| !refusal.to_string().contains("PcS6nhSWZ")));
+            }
+            for header in [&*first, "email,password_hash,verified,created_at,fields.team"] {
+                let Ok(header) = Header::read(header) else { continue };
+                let read = header.row(&second).and_then(|row| row.account(true)).map(drop);
+                prop_assert!(read.err().is_none_or(|refusal| !refusal.to_string().contains("PcS6nhSWZ")));
+            }
         }
     }
 

@@ -276,6 +276,8 @@ impl Configuration {
 }
 
 #[cfg(test)]
+mod any_file;
+#[cfg(test)]
 mod bad_files;
 #[cfg(test)]
 mod tests;
