@@ -217,6 +217,11 @@ pub(crate) fn command() -> PathBuf {
         cargo
             .args(["build", "--quiet", "--workspace", "--all-features", "--bins", "--tests", "--target-dir"])
             .arg(profile.parent().unwrap());
+        // What cargo tells a test of its own package would make build scripts of dependencies run anew.
+        let told = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in told.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            cargo.env_remove(name);
+        }
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
