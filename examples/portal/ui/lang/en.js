@@ -609,6 +609,7 @@ export default {
       'user.signed_up': 'Signed up',
       'user.verified': 'Address confirmed, account made',
       'registration.declined': 'Sign-up declined',
+      'request.refused': 'Request refused',
       'verification.resent': 'Confirmation sent again',
       'terms.accepted': 'Terms accepted',
       'password.changed': 'Password changed',

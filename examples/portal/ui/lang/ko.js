@@ -609,6 +609,7 @@ export default {
       'user.signed_up': '가입 요청',
       'user.verified': '주소 확인, 계정 생성',
       'registration.declined': '가입 거절',
+      'request.refused': '요청 거부',
       'verification.resent': '확인 메일 재발송',
       'terms.accepted': '약관 동의',
       'password.changed': '비밀번호 변경',
